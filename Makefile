@@ -1,0 +1,112 @@
+# Each target does all of its own set-up in .venv. Stamp files in .venv keep a second run from
+# repeating it; the engine is rebuilt when ext/, setup.py or pyproject.toml change.
+#
+# The install is editable: Python changes need no rebuild, doctests run where the source stands,
+# and the compiled modules lie in src/sweepconv, where every later command finds them.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+# The folders are named too, since a removed file shows only in its folder's time.
+ENGINE_SOURCES := setup.py pyproject.toml $(shell find ext)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL: # two pips must not work on one environment
+.PHONY: help compare test check lint wheel clean
+
+help:
+	@echo 'make compare   dense, local, tiled and conv side by side on real data (ARGS="--quick")'
+	@echo 'make test      the test suite (ARGS="-k conv" chooses tests)'
+	@echo 'make check     lint, then all tests, the slow ones too'
+	@echo 'make lint      ruff, cython-lint, mypy, validate-pyproject'
+	@echo 'make wheel     a repaired cp311-abi3 wheel, tried in a clean environment'
+	@echo 'make clean     remove everything that was made, .venv too'
+	@echo 'PYTHON=python3.12 chooses another Python (3.11 or later).'
+
+compare: $(VENV)/.lab
+	$(BIN)/sweepconv compare $(ARGS)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest --doctest-modules -m "not slow" $(ARGS)
+
+check: lint
+	$(BIN)/python -m pytest --doctest-modules --hypothesis-profile=long $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/cython-lint ext/sweepconv
+	$(BIN)/mypy
+	$(BIN)/validate-pyproject pyproject.toml
+
+# Two builds of one commit give the same bytes: its time as every time stamp, and no debug
+# information, which would hold the path of the build.
+wheel: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
+wheel: export CFLAGS += -g0
+wheel: $(VENV)/.dev
+	rm -rf dist wheelhouse
+	@# The sdist first, then the wheel from the sdist: so it is known to hold what a build needs.
+	$(BIN)/python -m build --outdir dist . >$(VENV)/wheel.log 2>&1 || { cat $(VENV)/wheel.log; exit 1; }
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --strip -w wheelhouse dist/*-cp311-abi3-*.whl
+	$(BIN)/abi3audit --strict wheelhouse/*.whl
+	@# In a clean environment far from here, so that neither the source nor its settings are seen.
+	set -e; away=$$(mktemp -d); trap 'rm -rf "$$away"' EXIT; \
+	$(PYTHON) -m venv "$$away/venv"; \
+	"$$away/venv/bin/python" -m pip install -q --disable-pip-version-check wheelhouse/*.whl pytest; \
+	cp tests/test_minimal.py "$$away"; \
+	cd "$$away"; venv/bin/python -m pytest -q test_minimal.py
+	@cd wheelhouse && for w in *.whl; do echo "$$w: $$(stat -c %s $$w) bytes, sha256 $$(sha256sum <$$w | cut -c1-64)"; done
+
+clean:
+	rm -rf $(VENV) build dist wheelhouse report src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f src/sweepconv/*.so
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- set-up -------------------------------------------------------------------------------
+
+define CHECK
+import os, shutil, sys, sysconfig
+def need(what, package):
+    sys.exit("sweepconv needs %s, which %s lacks. On Debian or Ubuntu: apt-get install %s"
+             % (what, sys.executable, package))
+if sys.version_info < (3, 11):
+    sys.exit("sweepconv needs Python 3.11 or later; %s is %d.%d. Name another: make PYTHON=python3.12 ..."
+             % ((sys.executable,) + sys.version_info[:2]))
+try:
+    import ensurepip, venv
+except ImportError:
+    need("the module venv with pip", "python3-venv")
+if not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")):
+    need("the header Python.h", "python3-dev")
+compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+if not shutil.which(compiler):
+    sys.exit("sweepconv needs a C compiler (GCC or Clang); there is no '%s'. "
+             "On Debian or Ubuntu: apt-get install gcc libc6-dev" % compiler)
+endef
+export CHECK
+
+$(VENV)/.made:
+	@command -v $(PYTHON) >/dev/null || { echo "there is no '$(PYTHON)'; name a Python 3.11 or later: make PYTHON=..."; exit 1; }
+	@$(PYTHON) -c "$$CHECK"
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+# What pyproject.toml asks of a build, in the environment itself: a rebuild then needs no network.
+$(VENV)/.build-tools: pyproject.toml | $(VENV)/.made
+	@$(BIN)/python -c "import tomllib; print(*tomllib.load(open('$<', 'rb'))['build-system']['requires'], sep='\n')" >$@.txt
+	$(PIP) -r $@.txt
+	@touch $@
+
+# setuptools compares the compiled modules with their sources, but not with its own flags nor with
+# the list of files: where these change, the modules go first.
+$(VENV)/.engine: $(ENGINE_SOURCES) $(VENV)/.build-tools
+	@rm -f $(if $(filter setup.py $(shell find ext -type d),$?),src/sweepconv/*.so)
+	$(PIP) --no-build-isolation -e .
+	@touch $@
+
+# Each with its own extra; all may stand in one environment.
+$(VENV)/.lab $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(VENV)/.engine
+	$(PIP) --no-build-isolation -e '.[$*]'
+	@touch $@

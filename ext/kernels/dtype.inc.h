@@ -1,0 +1,56 @@
+/* The kernels of one dtype.  Parameters: T, T_ANY, TAG (f32, f64), HALF, VEC_BYTES, and SIDE. */
+#define NAME(x) SC_JOIN(SC_JOIN(TAG, _), x)
+#define VECTOR NAME(vector)
+#define BLOCK NAME(block)
+#define NB (2 * VEC_BYTES / (int)sizeof(T))
+
+typedef T VECTOR __attribute__((vector_size(VEC_BYTES), may_alias));
+typedef T BLOCK __attribute__((vector_size(SIDE * sizeof(T)), aligned(1), may_alias));
+
+#if SIDE == 8
+#define INTERLEAVE_LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define INTERLEAVE_HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#elif SIDE == 4
+#define INTERLEAVE_LOW 0, 4, 1, 5
+#define INTERLEAVE_HIGH 2, 6, 3, 7
+#else
+#define INTERLEAVE_LOW 0, 2
+#define INTERLEAVE_HIGH 1, 3
+#endif
+
+#define OUTER NAME(outer_1v)
+#define NV 1
+#include "outer.inc.h"
+#undef OUTER
+#undef NV
+#define OUTER NAME(outer_2v)
+#define NV 2
+#include "outer.inc.h"
+#undef OUTER
+#undef NV
+
+#define MOVE NAME(move)
+#define ADD NAME(add)
+#include "move.inc.h"
+
+static const sc_tiles NAME(tiles) = {
+    .itemsize = sizeof(T),
+    .half = HALF,
+    .nb = NB,
+    .outer = {NAME(outer_1v), NAME(outer_2v)},
+    .move = MOVE,
+    .add = ADD,
+};
+
+#undef NAME
+#undef VECTOR
+#undef BLOCK
+#undef NB
+#undef INTERLEAVE_LOW
+#undef INTERLEAVE_HIGH
+#undef MOVE
+#undef ADD
+#undef T
+#undef T_ANY
+#undef TAG
+#undef SIDE

@@ -1,0 +1,52 @@
+/* The contract of the kernels: register tiles for one instruction set and one dtype each.
+ *
+ * No kernel knows stride, padding, dilation, rank, family, threads or Python.  Whoever calls has
+ * checked the arguments.  Panels are packed, contiguous and counted in elements; arrays of the
+ * user are counted in bytes, since their strides may be anything.
+ */
+#ifndef SWEEPCONV_KERNELS_H
+#define SWEEPCONV_KERNELS_H
+
+#include <stddef.h>
+
+/* The one sum of the library, over `lines` lines of `len` steps each:
+ *
+ *     acc[i][v] = start + sum over l, k of  x_i[off[l] + k*ks] * w[l*len + k][v]
+ *
+ * for 2*half rows i: row i < half starts at xa + i*rs, row half + i at xb + i*rs; v < nb, or
+ * v < nb/2 for the tile that is one vector wide.  `start` is init[v] where init is given, else
+ * acc[i][v].  The sum is formed from zero and added to `start` last: chains stay short, and the
+ * order depends on l and k alone.
+ * acc: [2*half][nb] and w: [lines*len][nb], both aligned to 64 bytes. */
+typedef void (*sc_outer)(void *acc, const void *init, const void *xa, const void *xb, ptrdiff_t rs,
+                         ptrdiff_t ks, const ptrdiff_t *off, ptrdiff_t lines, ptrdiff_t len,
+                         const void *w);
+
+/* dst[r][c] = src[r][c] for any strides in bytes. */
+typedef void (*sc_move)(void *dst, ptrdiff_t dst_row, ptrdiff_t dst_col, const void *src,
+                        ptrdiff_t src_row, ptrdiff_t src_col, ptrdiff_t rows, ptrdiff_t cols);
+
+/* dst[i] += src[i], i < n. */
+typedef void (*sc_add)(void *dst, const void *src, ptrdiff_t n);
+
+typedef struct {
+    ptrdiff_t itemsize;
+    ptrdiff_t half;    /* rows of half a tile */
+    ptrdiff_t nb;      /* outputs of a full tile, two vectors */
+    sc_outer outer[2]; /* one and two vectors wide */
+    sc_move move;
+    sc_add add;
+} sc_tiles;
+
+typedef struct {
+    const char *name; /* as users see it: baseline, avx2, avx512 */
+    const sc_tiles *f32, *f64;
+} sc_kernels;
+
+/* Number of instances in this build; instance i, best first; whether this machine runs it. */
+int sc_instances(void);
+const sc_kernels *sc_instance(int i);
+int sc_supported(int i);
+const char *sc_compiler(void);
+
+#endif

@@ -1,0 +1,81 @@
+/* Moving a matrix between memory orders: packing and unpacking of every operand.
+ *
+ * One axis contiguous on both sides is a copy of rows; contiguous on opposite sides a
+ * transposition by square blocks in registers; all else goes element by element.
+ * Parameters: T, T_ANY (T at any address), BLOCK (vector of SIDE elements), SIDE (4 or 8),
+ * INTERLEAVE_LOW/HIGH, and the names MOVE, ADD, NAME(x). */
+
+/* dst[c][r] = src[r][c] for SIDE x SIDE elements, rows contiguous on both sides.
+ * log2(SIDE) rounds: interleaving rows i and i + SIDE/2 turns the index bits by one place. */
+static inline void NAME(turn_block)(char *dst, ptrdiff_t dst_step, const char *src,
+                                    ptrdiff_t src_step)
+{
+    BLOCK a[SIDE], b[SIDE];
+    UNROLL for (int i = 0; i < SIDE; i++) a[i] = *(const BLOCK *)(src + i * src_step);
+    UNROLL for (int round = SIDE; round > 1; round /= 2) {
+        UNROLL for (int i = 0; i < SIDE / 2; i++) {
+            b[2 * i] = __builtin_shufflevector(a[i], a[i + SIDE / 2], INTERLEAVE_LOW);
+            b[2 * i + 1] = __builtin_shufflevector(a[i], a[i + SIDE / 2], INTERLEAVE_HIGH);
+        }
+        UNROLL for (int i = 0; i < SIDE; i++) a[i] = b[i];
+    }
+    UNROLL for (int i = 0; i < SIDE; i++) *(BLOCK *)(dst + i * dst_step) = a[i];
+}
+
+/* dst[r*dst_row + c] = src[r + c*src_col], elements contiguous along c in dst, along r in src.
+ * The last block of each axis overlaps its neighbour in the place of a tail. */
+static void NAME(turn)(char *dst, ptrdiff_t dst_row, const char *src, ptrdiff_t src_col,
+                       ptrdiff_t rows, ptrdiff_t cols)
+{
+    for (ptrdiff_t c = 0; c < cols; c += SIDE) {
+        if (c > cols - SIDE) c = cols - SIDE;
+        for (ptrdiff_t r = 0; r < rows; r += SIDE) {
+            if (r > rows - SIDE) r = rows - SIDE;
+            NAME(turn_block)(dst + r * dst_row + c * (ptrdiff_t)sizeof(T), dst_row,
+                             src + r * (ptrdiff_t)sizeof(T) + c * src_col, src_col);
+        }
+    }
+}
+
+static void NAME(copy_rows)(char *dst, ptrdiff_t dst_row, const char *src, ptrdiff_t src_row,
+                            ptrdiff_t rows, ptrdiff_t cols)
+{
+    for (ptrdiff_t r = 0; r < rows; r++, dst += dst_row, src += src_row) {
+        T_ANY *d = (T_ANY *)dst;
+        const T_ANY *s = (const T_ANY *)src;
+        ptrdiff_t c = 0;
+        for (; c + SIDE <= cols; c += SIDE) *(BLOCK *)(d + c) = *(const BLOCK *)(s + c);
+        for (; c < cols; c++) d[c] = s[c];
+    }
+}
+
+static void MOVE(void *dst_, ptrdiff_t dst_row, ptrdiff_t dst_col, const void *src_,
+                 ptrdiff_t src_row, ptrdiff_t src_col, ptrdiff_t rows, ptrdiff_t cols)
+{
+    const ptrdiff_t unit = sizeof(T);
+    char *dst = dst_;
+    const char *src = src_;
+    if (cols == 1 || (dst_col != unit && dst_row == unit)) { /* so that dst runs along c */
+        ptrdiff_t t;
+        t = dst_row, dst_row = dst_col, dst_col = t;
+        t = src_row, src_row = src_col, src_col = t;
+        t = rows, rows = cols, cols = t;
+    }
+    if (dst_col == unit && src_col == unit) {
+        NAME(copy_rows)(dst, dst_row, src, src_row, rows, cols);
+    } else if (dst_col == unit && src_row == unit && rows >= SIDE && cols >= SIDE) {
+        NAME(turn)(dst, dst_row, src, src_col, rows, cols);
+    } else {
+        for (ptrdiff_t r = 0; r < rows; r++)
+            for (ptrdiff_t c = 0; c < cols; c++)
+                *(T_ANY *)(dst + r * dst_row + c * dst_col) =
+                    *(const T_ANY *)(src + r * src_row + c * src_col);
+    }
+}
+
+static void ADD(void *dst_, const void *src_, ptrdiff_t n)
+{
+    T *dst = dst_;
+    const T *src = src_;
+    for (ptrdiff_t i = 0; i < n; i++) dst[i] += src[i];
+}

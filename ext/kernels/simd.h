@@ -1,0 +1,37 @@
+/* The only file that names a compiler: target regions, vector types, shuffles. */
+#ifndef SWEEPCONV_SIMD_H
+#define SWEEPCONV_SIMD_H
+
+#include <stddef.h>
+
+#if !defined(__GNUC__)
+#error "sweepconv needs GNU C vector extensions: GCC >= 12 or Clang"
+#endif
+
+#if defined(__x86_64__)
+#define SC_X86 1
+#endif
+
+#define SC_JOIN_(a, b) a##b
+#define SC_JOIN(a, b) SC_JOIN_(a, b)
+#define SC_TEXT_(a) #a
+#define SC_TEXT(a) SC_TEXT_(a)
+#define SC_PRAGMA(a) _Pragma(SC_TEXT(a))
+
+/* All code between the two is compiled for `features`, whatever the flags of the build. */
+#if defined(__clang__)
+#define REGION_BEGIN(features) \
+    SC_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
+#define REGION_END _Pragma("clang attribute pop")
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define REGION_BEGIN(features) _Pragma("GCC push_options") SC_PRAGMA(GCC target(features))
+#define REGION_END _Pragma("GCC pop_options")
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/* Elements of users' arrays may stand at any address. */
+typedef float sc_float_any __attribute__((aligned(1)));
+typedef double sc_double_any __attribute__((aligned(1)));
+
+#endif

@@ -1,0 +1,32 @@
+/* All kernels of one instruction set and the one symbol that it exports, sc_kernels_<ISA>.
+ * Parameters: ISA, VEC_BYTES, HALF.  The square blocks of a transposition are one vector wide, at
+ * most 8 elements. */
+#include "kernels.h"
+
+#define T float
+#define T_ANY sc_float_any
+#define TAG f32
+#if VEC_BYTES >= 32
+#define SIDE 8
+#else
+#define SIDE 4
+#endif
+#include "dtype.inc.h"
+
+#define T double
+#define T_ANY sc_double_any
+#define TAG f64
+#if VEC_BYTES >= 64
+#define SIDE 8
+#elif VEC_BYTES >= 32
+#define SIDE 4
+#else
+#define SIDE 2
+#endif
+#include "dtype.inc.h"
+
+const sc_kernels SC_JOIN(sc_kernels_, ISA) = {
+    .name = SC_TEXT(ISA),
+    .f32 = &f32_tiles,
+    .f64 = &f64_tiles,
+};

@@ -1,0 +1,158 @@
+"""Boxes, blocks and lines: how a sweep is cut, in integers.
+
+A box is one phase on each spatial axis (sweepconv/phases.py) and the whole batch.  Its axes are
+always (n, d, h, w).  A task takes a block of it: `n[a]` outputs from `low[a]` on each axis.
+
+The source elements that a block needs make up its panel, [n][d][h][w][channels] with
+`extent[a]` coordinates on each axis; `pitch[a]` counts coordinates from one to the next.  In the
+panel, outputs lie in lines of `length` pixels, `step` coordinates apart: trailing axes merge into
+one line where they follow each other evenly.
+"""
+
+ctypedef Py_ssize_t idx
+
+cdef enum:
+    AXES = 4
+
+
+cdef struct Phase:
+    idx first
+    idx step
+    idx count
+    idx stride
+    idx taps
+    idx extent
+    const idx *offset    # [taps] coordinate of the tap for output 0
+    const idx *tap       # [taps] its place in the kernel
+    const idx *filter    # [taps] its filter in the bank
+    const idx *index     # [extent] source element at a coordinate, -1 for zero
+    idx *end             # [extent] where the even run of `index` around a coordinate ends
+
+
+cdef struct Array:
+    # Axes (n, c, d, h, w) of x, y or their gradients; strides in bytes.
+    char *data
+    idx batch
+    idx channel
+    idx space[3]
+
+
+cdef struct Filters:
+    # The bank, w or its gradient; strides in bytes.  `source` and `target` run over the channels
+    # that the sweep sums over and those it makes: (c, o) forward, (o, c) for the input gradient.
+    char *data
+    idx source
+    idx target
+    idx group
+    idx tap[3]
+    idx bank[3]
+
+
+cdef struct Block:
+    const Phase *phase[3]
+    idx low[AXES]
+    idx n[AXES]
+    idx stride[AXES]
+    idx extent[AXES]
+    idx pitch[AXES]
+    idx pixels
+    idx length
+    idx step
+    idx lines
+
+
+cdef inline idx ceil_div(idx a, idx b) noexcept nogil:
+    return (a + b - 1) // b
+
+
+cdef inline idx span(const Phase *p) noexcept nogil:
+    """Coordinates from the first tap of an output to its last."""
+    return p.offset[p.taps - 1] + 1 if p.taps else 1
+
+
+cdef inline idx box_taps(const Phase **phase) noexcept nogil:
+    return phase[0].taps * phase[1].taps * phase[2].taps
+
+
+cdef inline int merge(const idx *n, const idx *step, idx limit, idx *length, idx *pace) noexcept nogil:
+    """Merge trailing axes into one of `length` elements `pace` apart; the number of axes left."""
+    cdef int a = AXES - 1
+    length[0] = n[a]
+    pace[0] = step[a]
+    while a > 0:
+        if n[a - 1] != 1:
+            if length[0] == 1:
+                pace[0] = step[a - 1]
+            elif step[a - 1] != length[0] * pace[0]:
+                break
+            if length[0] * n[a - 1] > limit:
+                break
+            length[0] *= n[a - 1]
+        a -= 1
+    return a
+
+
+cdef inline bint cut_block(Block *b, const Phase **phase, idx batch, const idx *size,
+                           const idx *place) noexcept nogil:
+    """Block number place[a] of `size[a]` outputs on each axis; False where it lies outside."""
+    cdef idx steps[AXES]
+    cdef idx count
+    cdef int a, left
+    for a in range(AXES):
+        count = phase[a - 1].count if a else batch
+        b.low[a] = place[a] * size[a]
+        b.n[a] = min(size[a], count - b.low[a])
+        if b.n[a] <= 0:
+            return False
+        b.stride[a] = phase[a - 1].stride if a else 1
+        b.extent[a] = (b.n[a] - 1) * b.stride[a] + (span(phase[a - 1]) if a else 1)
+        if a:
+            b.phase[a - 1] = phase[a - 1]
+    b.pitch[AXES - 1] = 1
+    for a in range(AXES - 2, -1, -1):
+        b.pitch[a] = b.pitch[a + 1] * b.extent[a + 1]
+    for a in range(AXES):
+        steps[a] = b.stride[a] * b.pitch[a]
+    b.pixels = b.n[0] * b.n[1] * b.n[2] * b.n[3]
+    left = merge(b.n, steps, b.pixels, &b.length, &b.step)
+    b.lines = 1
+    for a in range(left):
+        b.lines *= b.n[a]
+    return True
+
+
+cdef inline void line_starts(const Block *b, idx scale, idx *start) noexcept nogil:
+    """start[line] = where each line begins in the panel, in units of 1/scale coordinates."""
+    cdef idx flat, rest, at, line
+    cdef int a
+    for line in range(b.lines):
+        rest = line * b.length
+        at = 0
+        for a in range(AXES - 1, -1, -1):
+            at += rest % b.n[a] * b.stride[a] * b.pitch[a]
+            rest //= b.n[a]
+        start[line] = at * scale
+
+
+cdef inline void tap_starts(const Block *b, idx *start) noexcept nogil:
+    """start[tap] = coordinate of each tap in the panel, taps in the order of the kernel's axes."""
+    cdef idx i, j, k, m = 0
+    for i in range(b.phase[0].taps):
+        for j in range(b.phase[1].taps):
+            for k in range(b.phase[2].taps):
+                start[m] = (b.phase[0].offset[i] * b.pitch[1] + b.phase[1].offset[j] * b.pitch[2]
+                            + b.phase[2].offset[k])
+                m += 1
+
+
+cdef inline idx join_taps(const idx *start, idx taps) noexcept nogil:
+    """How many taps in a row are neighbours in the panel, in every group of that many."""
+    cdef idx m = 1, i
+    while m < taps and start[m] == start[m - 1] + 1:
+        m += 1
+    if taps % m:
+        return 1
+    for i in range(taps):
+        if i % m and start[i] != start[i - 1] + 1:
+            return 1
+    return m

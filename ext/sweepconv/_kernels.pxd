@@ -1,0 +1,29 @@
+cdef extern from "kernels.h" nogil:
+    ctypedef void (*sc_outer)(void *acc, const void *init, const void *xa, const void *xb,
+                              Py_ssize_t rs, Py_ssize_t ks, const Py_ssize_t *off,
+                              Py_ssize_t lines, Py_ssize_t len, const void *w) noexcept nogil
+    ctypedef void (*sc_move)(void *dst, Py_ssize_t dst_row, Py_ssize_t dst_col, const void *src,
+                             Py_ssize_t src_row, Py_ssize_t src_col, Py_ssize_t rows,
+                             Py_ssize_t cols) noexcept nogil
+    ctypedef void (*sc_add)(void *dst, const void *src, Py_ssize_t n) noexcept nogil
+
+    ctypedef struct sc_tiles:
+        Py_ssize_t itemsize
+        Py_ssize_t half
+        Py_ssize_t nb
+        sc_outer outer[2]
+        sc_move move
+        sc_add add
+
+    ctypedef struct sc_kernels:
+        const char *name
+        const sc_tiles *f32
+        const sc_tiles *f64
+
+    int sc_instances()
+    const sc_kernels *sc_instance(int i)
+    int sc_supported(int i)
+    const char *sc_compiler()
+
+# The tiles of the active instruction set for a dtype of 4 or 8 bytes.
+cdef const sc_tiles *active_tiles(Py_ssize_t itemsize) noexcept nogil

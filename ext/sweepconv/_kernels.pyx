@@ -1,0 +1,89 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
+"""The active table of kernels, the only place where the choice of an instruction set lives.
+
+`call_outer` and `call_move` run one kernel on memory of the caller's: they are for tests.
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+
+cdef const sc_kernels *_active = NULL
+
+
+cdef const sc_tiles *active_tiles(Py_ssize_t itemsize) noexcept nogil:
+    return _active.f32 if itemsize == 4 else _active.f64
+
+
+def instances():
+    """Names of all instruction sets in this build, best first."""
+    return [sc_instance(i).name.decode() for i in range(sc_instances())]
+
+
+def supported():
+    """Names of those that this machine runs, best first."""
+    return [sc_instance(i).name.decode() for i in range(sc_instances()) if sc_supported(i)]
+
+
+def active():
+    """Name of the instruction set whose kernels run now."""
+    return _active.name.decode()
+
+
+def activate(str name):
+    """Make the kernels of `name`, one of `supported()`, run from now on."""
+    global _active
+    for i in range(sc_instances()):
+        if sc_instance(i).name.decode() == name and sc_supported(i):
+            _active = sc_instance(i)
+            return
+    raise ValueError(f"{name!r} is not an instruction set that this machine runs")
+
+
+def compiler():
+    """Compiler that built the kernels, and its version."""
+    return sc_compiler().decode()
+
+
+def tile_shape(Py_ssize_t itemsize):
+    """(rows of half a tile, outputs of a tile) of the active instruction set."""
+    cdef const sc_tiles *t = active_tiles(itemsize)
+    return t.half, t.nb
+
+
+def call_outer(int vectors, Py_ssize_t itemsize, acc, init, xa, xb, Py_ssize_t rs, Py_ssize_t ks,
+               tuple off, Py_ssize_t length, w):
+    """Run one outer tile on contiguous buffers; see kernels.h for the shapes."""
+    cdef Py_ssize_t offsets[64]
+    cdef Py_buffer b[5]
+    cdef int i, held = 0
+    for i in range(len(off)):
+        offsets[i] = off[i]
+    try:
+        for i, obj in enumerate((acc, xa, xb, w, acc if init is None else init)):
+            PyObject_GetBuffer(obj, &b[i], PyBUF_WRITABLE if i == 0 else PyBUF_SIMPLE)
+            held += 1
+        active_tiles(itemsize).outer[vectors - 1](
+            b[0].buf, NULL if init is None else b[4].buf, b[1].buf, b[2].buf, rs, ks, offsets,
+            len(off), length, b[3].buf)
+    finally:
+        for i in range(held):
+            PyBuffer_Release(&b[i])
+
+
+def call_move(Py_ssize_t itemsize, dst, Py_ssize_t dst_at, Py_ssize_t dst_row, Py_ssize_t dst_col,
+              src, Py_ssize_t src_at, Py_ssize_t src_row, Py_ssize_t src_col, Py_ssize_t rows,
+              Py_ssize_t cols):
+    """Run one move between two contiguous buffers, from byte `src_at` to byte `dst_at`."""
+    cdef Py_buffer d, s
+    PyObject_GetBuffer(dst, &d, PyBUF_WRITABLE)
+    try:
+        PyObject_GetBuffer(src, &s, PyBUF_SIMPLE)
+        try:
+            active_tiles(itemsize).move(<char *>d.buf + dst_at, dst_row, dst_col,
+                                        <char *>s.buf + src_at, src_row, src_col, rows, cols)
+        finally:
+            PyBuffer_Release(&s)
+    finally:
+        PyBuffer_Release(&d)
+
+
+activate(supported()[0])

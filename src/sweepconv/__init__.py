@@ -1,0 +1,29 @@
+"""Convolution, local connection and dense layers as one sweep with more and more sharing.
+
+    y[n, o, p] = b[o] + sum over c, t of w[f(p), o, c, t] * x[n, c, p*stride + t*dilation - padding]
+
+`f(p)` says which filter of the bank serves output position p, and is all that tells the families
+apart: conv (one filter), tiled (one for each residue of a period), local (one a position), dense
+(one position).  Names only; each is documented where it is made.
+"""
+
+from . import layers, reference, testing
+from .conv import bias_grad, conv, conv_input_grad, conv_transpose, conv_weight_grad
+from .dense import dense, dense_input_grad, dense_weight_grad
+from .geometry import output_shape, padding_amounts
+from .local import local_conv, local_conv_input_grad, local_conv_weight_grad
+from .packing import PackedFilters, pack
+from .pool import avg_pool, avg_pool_input_grad, max_pool, max_pool_input_grad
+from .runtime import show_config, threads, use_isa
+from .tiled import tiled_conv, tiled_conv_input_grad, tiled_conv_weight_grad
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PackedFilters", "avg_pool", "avg_pool_input_grad", "bias_grad", "conv", "conv_input_grad",
+    "conv_transpose", "conv_weight_grad", "dense", "dense_input_grad", "dense_weight_grad",
+    "layers", "local_conv", "local_conv_input_grad", "local_conv_weight_grad", "max_pool",
+    "max_pool_input_grad", "output_shape", "pack", "padding_amounts", "reference", "show_config",
+    "testing", "threads", "tiled_conv", "tiled_conv_input_grad", "tiled_conv_weight_grad",
+    "use_isa",
+]

@@ -1,0 +1,53 @@
+"""Arrays of a call: checked once, here, before any pointer is taken."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = "npt.NDArray[Any]"
+DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def operands(verb: str, **named: Any) -> tuple[Array, ...]:
+    """The operands as arrays of one dtype, float32 or float64; None (no bias) stays out."""
+    arrays = {name: np.asarray(a) for name, a in named.items() if a is not None}
+    first_name, first = next(iter(arrays.items()))
+    for name, a in arrays.items():
+        if a.dtype not in DTYPES or not a.dtype.isnative:
+            raise TypeError(f"{verb}: {name} must be float32 or float64, got {a.dtype}")
+        if a.dtype != first.dtype:
+            raise TypeError(f"{verb}: {name} must have the dtype of {first_name}, {first.dtype}, "
+                            f"got {a.dtype}")
+    return tuple(arrays.values())
+
+
+def require_shape(verb: str, name: str, array: Array, shape: tuple[int, ...], why: str) -> None:
+    if array.shape != shape:
+        raise ValueError(f"{verb}: {name} must have shape {shape} {why}, "
+                         f"got {name}.shape = {array.shape}")
+
+
+def result(verb: str, shape: tuple[int, ...], like: Array, out: Any,
+           inputs: tuple[Array, ...], accumulate: bool = False) -> tuple[Array, tuple[Array, ...]]:
+    """The array to write, and the inputs, copied where they overlap with it.
+
+    A new array takes the memory order of `like`, the data operand.
+    """
+    if out is None:
+        if accumulate:
+            raise ValueError(f"{verb}: accumulate=True needs out=, the array to add into")
+        return np.empty_like(like, shape=shape, subok=False), inputs
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{verb}: out must be an array, got {type(out).__name__}")
+    if out.dtype != like.dtype or not out.dtype.isnative:
+        raise TypeError(f"{verb}: out must have dtype {like.dtype}, got {out.dtype}")
+    require_shape(verb, "out", out, shape, "here")
+    if not out.flags.writeable:
+        raise ValueError(f"{verb}: out is read-only")
+    if out.size and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape, strict=True)):
+        raise ValueError(f"{verb}: out has elements that share memory (out.strides = "
+                         f"{out.strides})")
+    return out, tuple(a.copy(order="K") if np.may_share_memory(a, out) else a for a in inputs)

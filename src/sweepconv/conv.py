@@ -1,0 +1,236 @@
+"""The convolution verbs: a weak filter, shared everywhere.
+
+    y[n, o, p] = b[o] + sum over c in group(o), taps t of
+        w[o, c, t] * x[n, c, p*stride + t*dilation - padding]
+
+and its two gradients, the transposed convolution and the gradient of a bias.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._arrays import Array, operands, require_shape, result
+from ._engine import (
+    Gradient, Sweep, filters_of, forward, input_grad, split, transposed_sweep, weight_grad,
+)
+from .geometry import Ints, Padding, as_shape, transposed_geometry
+from .runtime import resolve_threads
+
+
+def conv(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: Padding = 0,
+         dilation: Ints = 1, groups: int = 1, padding_mode: str = "zeros",
+         algorithm: str = "direct", out: Array | None = None,
+         n_threads: int | None = None) -> Array:
+    """Convolution (cross-correlation) of a batch with one bank of filters.
+
+    Parameters
+    ----------
+    x : (N, C, *spatial) with 1, 2 or 3 spatial axes, float32 or float64, any strides:
+        `x_nhwc.transpose(0, 3, 1, 2)` costs no copy.
+    w : (O, C/groups, *kernel), or a handle from `pack`.
+    b : (O,), optional.
+    stride, dilation : int or one per spatial axis.
+    padding : int, one per axis, (low, high) pairs (negative ones crop), "valid", "same",
+        "same_lower", "full" or "causal" (1-D).
+    groups : number of groups that channels and filters fall into.
+    padding_mode : "zeros", "reflect", "symmetric", "replicate" or "circular".
+    algorithm : "direct", which keeps every promise; "winograd" or "fast", see `winograd`.
+    out : array to write, of the result's shape and dtype, any strides.
+    n_threads : threads to use; None: as the machine grants.
+
+    Returns
+    -------
+    y : (N, O, *out), in the memory order of x.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where shapes, dtypes or keywords do not fit; the message names the argument.
+
+    Notes
+    -----
+    Costs N * prod(out) * O * C/groups * prod(kernel) multiply-adds.  Bits depend neither on
+    n_threads nor on how a batch is split.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sweepconv as sc
+    >>> x = np.arange(5, dtype=np.float32).reshape(1, 1, 5)
+    >>> sc.conv(x, np.array([[[1, 0, -1]]], np.float32))
+    array([[[-2., -2., -2.]]], dtype=float32)
+    """
+    return forward("conv", "conv", x, w, b, Sweep(
+        stride=stride, padding=padding, dilation=dilation,
+        groups=groups, padding_mode=padding_mode, algorithm=algorithm, out=out,
+        n_threads=n_threads))
+
+
+def conv_input_grad(dy: Any, w: Any, x_shape: Any, *, stride: Ints = 1, padding: Padding = 0,
+                    dilation: Ints = 1, groups: int = 1, padding_mode: str = "zeros",
+                    algorithm: str = "direct", out: Array | None = None,
+                    accumulate: bool = False, n_threads: int | None = None) -> Array:
+    """Input gradient of `conv`: dx[i] = sum over (p, t) that read x[i] of w[t] * dy[p].
+
+    The exact adjoint of the forward verb, for every padding mode and crop.
+
+    Parameters
+    ----------
+    dy : (N, O, *out), the gradient of y.
+    w : (O, C/groups, *kernel), or a handle from `pack(w, verb="conv_input_grad", ...)`.
+    x_shape : (N, C, *spatial).
+    accumulate : add into `out`, in the place of overwriting it.
+    stride, padding, dilation, groups, padding_mode, algorithm, out, n_threads : as in `conv`.
+
+    Returns
+    -------
+    dx : x_shape, in the memory order of dy.
+
+    Notes
+    -----
+    Also known as backward data.  Stride s is s phases an axis, each a sweep without stride, so
+    no inserted zero is multiplied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sweepconv as sc
+    >>> dy, w = np.ones((1, 1, 3), np.float32), np.array([[[1, 0, -1]]], np.float32)
+    >>> sc.conv_input_grad(dy, w, (1, 1, 5))
+    array([[[ 1.,  1.,  0., -1., -1.]]], dtype=float32)
+    """
+    return input_grad("conv_input_grad", "conv", dy, w, x_shape, Gradient(
+        stride=stride, padding=padding, dilation=dilation,
+        groups=groups, padding_mode=padding_mode, algorithm=algorithm, out=out,
+        n_threads=n_threads, accumulate=accumulate))
+
+
+def conv_weight_grad(x: Any, dy: Any, w_shape: Any, *, stride: Ints = 1, padding: Padding = 0,
+                     dilation: Ints = 1, groups: int = 1, padding_mode: str = "zeros",
+                     algorithm: str = "direct", out: Array | None = None,
+                     accumulate: bool = False, n_threads: int | None = None) -> Array:
+    """Weight gradient of `conv`: dw[t] = sum over n, p of x[n, p*stride + t*dilation] * dy[n, p].
+
+    Each weight's gradient is accumulated over every place that shares it.
+
+    Parameters
+    ----------
+    x : (N, C, *spatial).
+    dy : (N, O, *out), the gradient of y.
+    w_shape : (O, C/groups, *kernel).
+    accumulate : add into `out`, in the place of overwriting it.
+    stride, padding, dilation, groups, padding_mode, algorithm, out, n_threads : as in `conv`.
+
+    Returns
+    -------
+    dw : w_shape, in C order.
+
+    Notes
+    -----
+    Also known as backward filter.  The sum over n and p is cut into blocks that follow from the
+    shapes alone and added in a fixed tree: the bits do not depend on n_threads.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sweepconv as sc
+    >>> x = np.arange(5, dtype=np.float32).reshape(1, 1, 5)
+    >>> sc.conv_weight_grad(x, np.ones((1, 1, 3), np.float32), (1, 1, 3))
+    array([[[3., 6., 9.]]], dtype=float32)
+    """
+    return weight_grad("conv_weight_grad", "conv", x, dy, w_shape, Gradient(
+        stride=stride, padding=padding, dilation=dilation,
+        groups=groups, padding_mode=padding_mode, algorithm=algorithm, out=out,
+        n_threads=n_threads, accumulate=accumulate))
+
+
+def conv_transpose(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: Padding = 0,
+                   output_padding: Ints = 0, dilation: Ints = 1, groups: int = 1,
+                   padding_mode: str = "zeros", algorithm: str = "direct",
+                   out: Array | None = None, n_threads: int | None = None) -> Array:
+    """Transposed convolution: the adjoint of `conv` with the same keywords, and a bias.
+
+    Parameters
+    ----------
+    x : (N, I, *spatial).
+    w : (I, O/groups, *kernel), the filters of a `conv` from O to I channels.
+    b : (O,), optional.
+    output_padding : outputs added at the high end, to choose among the sizes that `conv` maps
+        to the size of x; less than stride or dilation.
+    padding : as in `conv`, but "same" and "same_lower" give spatial * stride outputs.
+    stride, dilation, groups, padding_mode, algorithm, out, n_threads : as in `conv`.
+
+    Returns
+    -------
+    y : (N, O, *out), out = (spatial - 1) * stride - padding + dilation * (kernel - 1) + 1
+        + output_padding, in the memory order of x.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sweepconv as sc
+    >>> x = np.array([[[1, 2]]], np.float32)
+    >>> sc.conv_transpose(x, np.ones((1, 1, 3), np.float32), stride=2)
+    array([[[1., 1., 3., 2., 2.]]], dtype=float32)
+    """
+    verb = "conv_transpose"
+    shape, _ = split(verb, dict(stride=stride, padding=padding, dilation=dilation, groups=groups,
+                                padding_mode=padding_mode, algorithm=algorithm))
+    w, packed = filters_of(verb, w, shape | dict(output_padding=output_padding))
+    x, w, *bias = operands(verb, x=x, w=w, b=b)
+    g = transposed_geometry(x.shape, w.shape, output_padding=output_padding, **shape)
+    if bias:
+        require_shape(verb, "b", bias[0], (g.in_channels,),
+                      f"for w.shape = {w.shape}, groups={groups}")
+    y, (x, w, *bias) = result(verb, g.x_shape, x, out, (x, w, *bias))
+    return transposed_sweep(g, x, w, bias[0] if bias else None, y, False,
+                            resolve_threads(verb, n_threads), packed)
+
+
+def bias_grad(dy: Any, b_shape: Any, *, out: Array | None = None,
+              accumulate: bool = False) -> Array:
+    """Gradient of a bias: dy summed over all that shares it.
+
+    Parameters
+    ----------
+    dy : (N, O, *out); (N, O) for `dense`.
+    b_shape : (O,), or (*bank, O) for `tiled_conv` and `local_conv`.
+    out, accumulate : as in `conv_weight_grad`.
+
+    Returns
+    -------
+    db : b_shape
+
+    Notes
+    -----
+    Sums in float64, in one order whatever the number of threads.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sweepconv as sc
+    >>> sc.bias_grad(np.array([[[1, 2, 4]]], np.float32), (1,))
+    array([7.], dtype=float32)
+    >>> sc.bias_grad(np.array([[[1, 2, 4]]], np.float32), (2, 1))
+    array([[5.],
+           [2.]], dtype=float32)
+    """
+    verb = "bias_grad"
+    shape = as_shape(verb, "b_shape", b_shape)
+    (dy,) = operands(verb, dy=dy)
+    rank = dy.ndim - 2
+    if rank < 0 or len(shape) not in (1, rank + 1) or shape[-1] != dy.shape[1] or 0 in shape[:-1]:
+        raise ValueError(f"{verb}: b_shape must be (O,) or (*bank, O) with O = dy.shape[1], "
+                         f"got {shape} for dy.shape = {dy.shape}")
+    db, (dy,) = result(verb, shape, np.empty(0, dy.dtype), out, (dy,), accumulate)
+    bank = shape[:-1] or (1,) * rank
+    sums = np.zeros((*bank, dy.shape[1]))
+    each = dy.sum(axis=0, dtype=np.float64)  # (O, *out)
+    for f in np.ndindex(*bank):
+        served = each[(slice(None), *(slice(r, None, p) for r, p in zip(f, bank, strict=True)))]
+        sums[f] = served.reshape(len(served), -1).sum(axis=1)
+    db[...] = (db + sums.reshape(shape)) if accumulate else sums.reshape(shape)
+    return db

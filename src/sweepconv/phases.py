@@ -1,0 +1,153 @@
+"""How one axis of a sweep is cut into phases: sets of outputs that share their taps.
+
+Every verb but the weight gradient's fold is one and the same sum,
+
+    out[n, o, first + step*q] = sum over taps m, channels c of
+        w[filter[m], o, c, tap[m]] * source[n, c, index[q*stride + offset[m]]]
+
+on each axis, with index -1 reading zero.  The phases of an axis are disjoint and cover it, so each
+output has one owner and one order of summation:
+
+- forward: outputs p = r (mod period) use filter r; conv has period 1 and so one phase, local has
+  one phase a position;
+- input gradient: inputs i of one class modulo stride*period take part in the same taps, at
+  y positions in steps of `period`.  So stride inserts no zeros, and tile sharing costs nothing.
+
+A box is one phase on each axis.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .geometry import Geometry, virtual_index
+
+Index: TypeAlias = "npt.NDArray[np.intp]"
+MAX_RANK = 3
+
+
+class Phase(NamedTuple):
+    """One phase of one axis; arrays have one entry a tap, `index` one a virtual coordinate."""
+
+    first: int
+    step: int
+    count: int
+    stride: int
+    offset: Index
+    tap: Index
+    filter: Index
+    index: Index
+
+
+class Axis(NamedTuple):
+    """What the phases of one axis are made from; `size` is the input's, `out` the output's."""
+
+    size: int
+    kernel: int
+    out: int
+    stride: int
+    dilation: int
+    low: int
+    mode: str
+    period: int
+
+
+def _phase(first: int, step: int, count: int, stride: int, position: Index, tap: Index,
+           filters: Index, size: int, mode: str) -> Phase:
+    """`position`: source coordinate of each tap for the first output, ascending.
+
+    Only coordinates that some tap reads get a place in `index`: common factors of stride and
+    distances are divided out, and gaps between the windows of two outputs are left out.
+    """
+    origin = int(position[0]) if position.size else 0
+    offset = position - origin
+    pitch = gcd(stride if count > 1 else 0, *map(int, offset)) or 1
+    offset, packed = offset // pitch, stride // pitch
+    span = int(offset[-1]) + 1 if offset.size else 1
+    if count == 1:
+        packed = 1
+    at = np.arange((count - 1) * min(packed, span) + span, dtype=np.intp)
+    if packed > span:
+        at = at // span * packed + at % span
+        packed = span
+    return Phase(first, step, count, packed, offset, tap, filters,
+                 np.ascontiguousarray(
+                     virtual_index(at * pitch + origin, size, mode), dtype=np.intp))
+
+
+def forward_phases(a: Axis) -> tuple[Phase, ...]:
+    taps = np.arange(a.kernel, dtype=np.intp)
+    return tuple(
+        _phase(r, a.period, -(-(a.out - r) // a.period), a.stride * a.period,
+               r * a.stride - a.low + taps * a.dilation, taps, np.full_like(taps, r),
+               a.size, a.mode)
+        for r in range(min(a.period, a.out))
+    )
+
+
+def input_grad_phases(a: Axis) -> tuple[Phase, ...]:
+    """Phases of dx over dy.  Mode "circular" here means that dy itself is periodic.
+
+    In zero padding, taps that no output of the phase reaches are left out.
+    """
+    step = a.stride * a.period
+    phases = []
+    for r in range(min(step, a.size)):
+        count = -(-(a.size - r) // step)
+        taps = np.arange(a.kernel - 1, -1, -1, dtype=np.intp)
+        numerator = r + a.low - taps * a.dilation
+        position, rest = np.divmod(numerator, a.stride)
+        live = rest == 0
+        if a.mode == "zeros":
+            lowest = np.where(position < 0, position % a.period, position)
+            live &= (lowest < a.out) & (lowest <= position + (count - 1) * a.period)
+        position, taps = position[live], taps[live]
+        phases.append(_phase(r, step, count, a.period, position, taps, position % a.period,
+                             a.out, a.mode))
+    return tuple(phases)
+
+
+def axes(g: Geometry) -> tuple[Axis, ...]:
+    """Axes of y over x, for the forward sweep and the weight gradient."""
+    return tuple(Axis(n, k, o, s, d, low, g.mode, p) for n, k, o, s, d, (low, _), p in zip(
+        g.in_size, g.kernel, g.out_size, g.stride, g.dilation, g.pads, g.period, strict=True))
+
+
+class Fold(NamedTuple):
+    """Padding of one axis whose gradient is added back into the image after the sweep."""
+
+    low: int
+    high: int
+
+
+def input_grad_axes(g: Geometry) -> tuple[tuple[Axis, ...], tuple[Fold, ...]]:
+    """Axes of dx over dy, and the padding of each that is still to be folded back.
+
+    Zero padding drops what falls outside of the image.  Circular padding on the lattice
+    (out * stride = size) makes dy periodic too, so that each dx stays one sum in one order.  In
+    every other case the sweep runs over the padded image, and its border is folded back after.
+    """
+    result, folds = [], []
+    for a, (low, high) in zip(axes(g), g.pads, strict=True):
+        lattice = a.mode == "circular" and a.out * a.stride == a.size and a.out % a.period == 0
+        fold = Fold(0, 0)
+        if a.mode != "zeros" and not lattice:
+            fold = Fold(max(low, 0), max(high, 0))
+        result.append(a._replace(size=a.size + fold.low + fold.high, low=a.low - fold.low,
+                                 mode="circular" if lattice else "zeros"))
+        folds.append(fold)
+    return tuple(result), tuple(folds)
+
+
+# Missing axes count as axes of one element with one tap: one engine for 1-D, 2-D and 3-D.
+_UNIT = Axis(1, 1, 1, 1, 1, 0, "zeros", 1)
+
+
+def sweep_phases(axes: tuple[Axis, ...], forward: bool) -> tuple[tuple[Phase, ...], ...]:
+    """The phases of the three axes (d, h, w)."""
+    cut = forward_phases if forward else input_grad_phases
+    return tuple(cut(a) for a in (*(_UNIT,) * (MAX_RANK - len(axes)), *axes))
