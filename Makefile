@@ -37,7 +37,7 @@ check: lint
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
-	$(BIN)/cython-lint ext/sweepconv
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint ext/sweepconv # it looks for pycodestyle there
 	$(BIN)/mypy
 	$(BIN)/validate-pyproject pyproject.toml
 

@@ -337,6 +337,24 @@ def test_out_and_accumulate() -> None:
     np.testing.assert_array_equal(square, want)
 
 
+def test_keywords_of_the_compiled_verbs_are_taken() -> None:
+    x, w = ones(1, 2, 4), ones(3, 2, 2)
+    y = ref.conv(x, w, algorithm="winograd", n_threads=2)
+    assert (y == 4).all()
+    assert ref.conv_input_grad(y, w, x.shape, algorithm="fast", n_threads=1).shape == x.shape
+    assert ref.max_pool(x, 2, n_threads=1).shape == (1, 2, 2)
+
+
+def test_inputs_are_not_modified() -> None:
+    x, w, dy = ones(2, 2, 5), ones(3, 2, 3), ones(2, 3, 3)
+    for a in (x, w, dy):
+        a.flags.writeable = False
+    ref.conv(x, w, ones(3))
+    ref.conv_input_grad(dy, w, x.shape)
+    ref.conv_weight_grad(x, dy, w.shape)
+    ref.max_pool_input_grad(ref.max_pool(x, 2), x, 2)
+
+
 def test_nan_and_inf_reach_their_receptive_field_only() -> None:
     x, w = np.zeros((1, 2, 7, 7)), ones(3, 2, 3, 3)
     x[0, 1, 2, 3] = np.nan

@@ -31,6 +31,7 @@ typedef T BLOCK __attribute__((vector_size(SIDE * sizeof(T)), aligned(1), may_al
 
 #define MOVE NAME(move)
 #define ADD NAME(add)
+#define FINITE NAME(finite)
 #include "move.inc.h"
 
 static const sc_tiles NAME(tiles) = {
@@ -40,6 +41,7 @@ static const sc_tiles NAME(tiles) = {
     .outer = {NAME(outer_1v), NAME(outer_2v)},
     .move = MOVE,
     .add = ADD,
+    .finite = FINITE,
 };
 
 #undef NAME
@@ -50,6 +52,7 @@ static const sc_tiles NAME(tiles) = {
 #undef INTERLEAVE_HIGH
 #undef MOVE
 #undef ADD
+#undef FINITE
 #undef T
 #undef T_ANY
 #undef TAG

@@ -29,6 +29,9 @@ typedef void (*sc_move)(void *dst, ptrdiff_t dst_row, ptrdiff_t dst_col, const v
 /* dst[i] += src[i], i < n. */
 typedef void (*sc_add)(void *dst, const void *src, ptrdiff_t n);
 
+/* Whether all of src[i], i < n, are finite; n a multiple of nb, src aligned to 64 bytes. */
+typedef int (*sc_finite)(const void *src, ptrdiff_t n);
+
 typedef struct {
     ptrdiff_t itemsize;
     ptrdiff_t half;    /* rows of half a tile */
@@ -36,6 +39,7 @@ typedef struct {
     sc_outer outer[2]; /* one and two vectors wide */
     sc_move move;
     sc_add add;
+    sc_finite finite;
 } sc_tiles;
 
 typedef struct {

@@ -3,7 +3,7 @@
  * One axis contiguous on both sides is a copy of rows; contiguous on opposite sides a
  * transposition by square blocks in registers; all else goes element by element.
  * Parameters: T, T_ANY (T at any address), BLOCK (vector of SIDE elements), SIDE (4 or 8),
- * INTERLEAVE_LOW/HIGH, and the names MOVE, ADD, NAME(x). */
+ * VECTOR, NB, INTERLEAVE_LOW/HIGH, and the names MOVE, ADD, FINITE, NAME(x). */
 
 /* dst[c][r] = src[r][c] for SIDE x SIDE elements, rows contiguous on both sides.
  * log2(SIDE) rounds: interleaving rows i and i + SIDE/2 turns the index bits by one place. */
@@ -78,4 +78,19 @@ static void ADD(void *dst_, const void *src_, ptrdiff_t n)
     T *dst = dst_;
     const T *src = src_;
     for (ptrdiff_t i = 0; i < n; i++) dst[i] += src[i];
+}
+
+static int FINITE(const void *src_, ptrdiff_t n)
+{
+    enum { VL = sizeof(VECTOR) / sizeof(T) };
+    const T *src = src_;
+    VECTOR low = {0}, high = {0}; /* 0 * Inf and 0 * NaN are NaN, and stay in the sums */
+    for (ptrdiff_t i = 0; i < n; i += NB) {
+        low += (T)0 * *(const VECTOR *)(src + i);
+        high += (T)0 * *(const VECTOR *)(src + i + VL);
+    }
+    low += high;
+    T sum = 0;
+    for (int v = 0; v < VL; v++) sum += low[v];
+    return sum == 0;
 }

@@ -7,6 +7,8 @@ cdef extern from "kernels.h" nogil:
                              Py_ssize_t cols) noexcept nogil
     ctypedef void (*sc_add)(void *dst, const void *src, Py_ssize_t n) noexcept nogil
 
+    ctypedef int (*sc_finite)(const void *src, Py_ssize_t n) noexcept nogil
+
     ctypedef struct sc_tiles:
         Py_ssize_t itemsize
         Py_ssize_t half
@@ -14,6 +16,7 @@ cdef extern from "kernels.h" nogil:
         sc_outer outer[2]
         sc_move move
         sc_add add
+        sc_finite finite
 
     ctypedef struct sc_kernels:
         const char *name

@@ -197,6 +197,7 @@ cdef class Packed:
 
     cdef Memory memory
     cdef readonly Plan plan
+    cdef int finite
 
 
 cdef void init_sweep(Sweep *s, Plan plan, idx itemsize, idx batch, idx groups, idx sources,
@@ -326,17 +327,20 @@ def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads)
     s.panel_data = packed.memory.data
     s.scratch_bytes = aligned(pack_scratch(&s, plan))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
-    pack_boxes(&s, plan, plan.boxes, threads, scratch.data)
     packed.plan = plan
+    packed.finite = True
+    s.finite = &packed.finite
+    pack_boxes(&s, plan, plan.boxes, threads, scratch.data)
     return packed
 
 
 def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed, bint accumulate,
-           int threads, Packed packed=None):
+           int threads, Packed packed=None, bint only_finite=False):
     """target[n, o, p] (+)= bias[o] + sum of source and filters, for every box of the plan.
 
     source (n, c, *spatial), target (n, o, *spatial), filters (*bank, O, C/groups, *kernel) as a
-    forward sweep takes them, bias (*bank, o) or None.
+    forward sweep takes them, bias (*bank, o) or None.  With only_finite, filters that are not all
+    finite are left alone: then the answer is False, and nothing is written.
     """
     cdef Sweep s
     cdef Buffers held = Buffers()
@@ -347,6 +351,9 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
     cdef int rank = x.ndim - 2, a
     cdef idx o = w.shape[w.ndim - rank - 2]
     cdef idx box_bytes, boxes, steps
+    cdef int finite = packed.finite if packed is not None else True
+    if not finite and only_finite:
+        return False
     init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
                y.shape[1] // groups)
     describe_array(&s.source, x)
@@ -374,12 +381,28 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
     else:
         panels = packed.memory
     s.panel_data = panels.data
+    s.finite = &finite
+    if only_finite and packed is None and boxes < plan.boxes:  # look at all before any is written
+        if not all_finite(&s, plan, boxes, threads, scratch.data):
+            return False
     while s.first_box < plan.boxes:
         boxes = min(boxes, plan.boxes - s.first_box)
         if packed is None:
             pack_boxes(&s, plan, boxes, threads, scratch.data)
+            if only_finite and not finite:
+                return False
         run_tasks(&s, gather_task, boxes * gather_tasks(&s), boxes * steps, threads, scratch.data)
         s.first_box += boxes
+    return True
+
+
+cdef int all_finite(Sweep *s, Plan plan, idx boxes, int threads, char *scratch) except -1:
+    """Whether all filters are, found by packing them a chunk of boxes at a time."""
+    while s.first_box < plan.boxes and s.finite[0]:
+        pack_boxes(s, plan, min(boxes, plan.boxes - s.first_box), threads, scratch)
+        s.first_box += boxes
+    s.first_box = 0
+    return s.finite[0]
 
 
 cdef idx gather_tasks(const Sweep *s) noexcept:

@@ -55,6 +55,7 @@ cdef struct Sweep:
     idx parts               # weight gradient: parts of the pixels
     idx first_box           # box of task 0
     bint accumulate
+    int *finite             # gather: cleared when a filter panel holds NaN or Inf
     char *panel_data        # filter panels, or the buffers of the weight gradient
     idx panel_bytes         # of one
     idx at[PARTS]               # of the parts of a thread's scratch, in bytes
@@ -109,6 +110,8 @@ cdef inline void pack_task(const Sweep *s, idx task, char *scratch) noexcept nog
         count = min(block, s.sources - first)
         move_filters(s.tile, phase, &s.filters, group, first, count, panel * s.tile.nb,
                      target_count(s, panel), to, 1, count, scratch, True)
+        if not s.tile.finite(to, count * taps * s.tile.nb):
+            s.finite[0] = False
         to += count * taps * row
         first += count
 

@@ -40,8 +40,13 @@ class Gradient(Sweep, total=False):
 
 
 @lru_cache(maxsize=512)
-def _plan(axes: tuple[phases.Axis, ...], forward: bool) -> _sweep.Plan:
-    return _sweep.Plan(phases.sweep_phases(axes, forward))
+def _forward_plan(axes: tuple[phases.Axis, ...]) -> _sweep.Plan:
+    return _sweep.Plan(phases.forward_sweep(axes))
+
+
+@lru_cache(maxsize=512)
+def _input_grad_plan(axes: tuple[phases.Axis, ...], exact: bool) -> _sweep.Plan:
+    return _sweep.Plan(phases.input_grad_sweep(axes, exact))
 
 
 def split(verb: str, keywords: Any, *allowed: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -78,7 +83,7 @@ def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep) 
     if bias:
         require_shape(verb, "b", bias[0], g.b_shape, f"for w.shape = {w.shape}")
     y, (x, w, *bias) = result(verb, g.y_shape, x, own["out"], (x, w, *bias))
-    plan = _plan(phases.axes(g), True)
+    plan = _forward_plan(phases.axes(g))
     threads = resolve_threads(verb, own["n_threads"])
     _sweep.gather(plan, x, w, bias[0] if bias else None, y, g.groups, False, False, threads,
                   packed.panels(plan, g.groups, False, threads) if packed else None)
@@ -102,13 +107,21 @@ def transposed_sweep(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Arra
                      accumulate: bool, threads: int, packed: PackedFilters | None) -> Array:
     """dx (+)= b + the adjoint of the forward sweep, for dy; b is of `conv_transpose`."""
     axes, folds = phases.input_grad_axes(g)
-    plan = _plan(axes, False)
-    panels = packed.panels(plan, g.groups, True, threads) if packed else None
+
+    def sweep(bias: Array | None, target: Array, accumulate: bool) -> None:
+        """With weights that are not all finite, 0 * Inf must not leave the receptive field."""
+        for exact in (False, True):
+            plan = _input_grad_plan(axes, exact)
+            panels = packed.panels(plan, g.groups, True, threads) if packed else None
+            if _sweep.gather(plan, dy, w, bias, target, g.groups, True, accumulate, threads,
+                             panels, not exact):
+                return
+
     if not any(map(any, folds)):
-        _sweep.gather(plan, dy, w, b, dx, g.groups, True, accumulate, threads, panels)
+        sweep(b, dx, accumulate)
         return dx
     padded = np.empty_like(dx, shape=(*dx.shape[:2], *(a.size for a in axes)), subok=False)
-    _sweep.gather(plan, dy, w, None, padded, g.groups, True, False, threads, panels)
+    sweep(None, padded, False)
     image = fold_padding(padded, g, folds)
     with np.errstate(all="ignore"):
         if b is not None:
@@ -147,6 +160,6 @@ def weight_grad(verb: str, family: Family, x: Any, dy: Any, w_shape: Any,
     unused = any(p > n for p, n in zip(g.period, g.out_size, strict=True))
     if unused and not own["accumulate"]:
         dw[...] = 0  # filters of a period that is longer than the output serve no position
-    _sweep.reduce(_plan(phases.axes(g), True), x, dy, dw, g.groups, own["accumulate"],
+    _sweep.reduce(_forward_plan(phases.axes(g)), x, dy, dw, g.groups, own["accumulate"],
                   resolve_threads(verb, own["n_threads"]))
     return dw

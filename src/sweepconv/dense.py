@@ -2,9 +2,10 @@
 
     y[n, o] = b[o] + sum over all of x[n] of w[o, ...] * x[n, ...]
 
-A dense layer is a sweep with one position: a filter of the image's own size.  A vector (N, D) is
-an image of one pixel.  So it goes through the same engine as `conv`, where the batch takes the
-place of the pixels, and keeps the same promises.
+A dense layer is a sweep with one position: a vector (N, D) is an image of one pixel with D
+channels, and an image (N, C, *spatial) is taken as the vector of its elements.  So it goes through
+the same engine as `conv`, where the batch takes the place of the pixels, and keeps the same
+promises.
 """
 
 from __future__ import annotations
@@ -20,30 +21,20 @@ from .geometry import as_shape
 from .packing import PackedFilters
 
 
-def _filters_shape(verb: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...]
-                   ) -> tuple[int, ...]:
-    """Shape of the weights as filters of the image's size; (O, D) may stand for (O, C, *spatial),
-    and to split its axis is a view."""
-    size = x_shape[1:]
-    if not 2 <= len(x_shape) <= 5 or w_shape[1:] not in (size, (math.prod(size),)):
-        raise ValueError(f"{verb}: w must be (O, D) for x (N, D), or (O, C, *spatial) for x "
-                         f"(N, C, *spatial), got x.shape = {x_shape}, w.shape = {w_shape}")
-    return (w_shape[0], *size, *(1,) * (len(size) == 1))
+def _check(verb: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> None:
+    if len(x_shape) < 2 or w_shape[1:] not in (x_shape[1:], (math.prod(x_shape[1:]),)):
+        raise ValueError(f"{verb}: w must be (O, D) for x (N, D), and (O, C, *spatial) or (O, D) "
+                         f"for x (N, C, *spatial), got x.shape = {x_shape}, w.shape = {w_shape}")
 
 
-def _image(a: Array) -> Array:
-    """(N, D) as images of one pixel; images as they are."""
-    return a[:, :, None] if a.ndim == 2 else a
+def _pixel(a: Array) -> Array:
+    """(N, ...) as images of one pixel, (N, D, 1); a copy only where the order in memory asks it."""
+    return a.reshape(len(a), math.prod(a.shape[1:]), 1)
 
 
-def _map(y: Array, x_ndim: int) -> Array:
-    """y or dy (N, O) as maps of one position."""
-    return y.reshape(*y.shape, *(1,) * max(x_ndim - 2, 1))
-
-
-def _unpacked(w: Any) -> Any:
-    """The weights that a handle was made from, (O, D) or (O, C, *spatial)."""
-    return w.w if isinstance(w, PackedFilters) else w
+def _filters(w: Any) -> tuple[Array, PackedFilters | None]:
+    """The weights that came, as they came, and their handle if they came in one."""
+    return (w.given, w) if isinstance(w, PackedFilters) else (w, None)
 
 
 def dense(x: Any, w: Any, b: Any = None, *, out: Array | None = None,
@@ -78,14 +69,14 @@ def dense(x: Any, w: Any, b: Any = None, *, out: Array | None = None,
     array([[11., 17.]], dtype=float32)
     """
     verb = "dense"
-    x, array, *bias = operands(verb, x=x, w=_unpacked(w), b=b)
-    shape = _filters_shape(verb, x.shape, array.shape)
+    array, handle = _filters(w)
+    x, array, *bias = operands(verb, x=x, w=array, b=b)
+    _check(verb, x.shape, array.shape)
     if bias:
-        require_shape(verb, "b", bias[0], shape[:1], f"for w.shape = {array.shape}")
-    y, (x, array, *bias) = result(verb, (x.shape[0], shape[0]), x, out, (x, array, *bias))
-    filters = w.reshaped(shape) if isinstance(w, PackedFilters) else array.reshape(shape)
-    forward(verb, "conv", _image(x), filters, bias[0] if bias else None,
-            {"out": _map(y, x.ndim), "n_threads": n_threads})
+        require_shape(verb, "b", bias[0], array.shape[:1], f"for w.shape = {array.shape}")
+    y, (x, array, *bias) = result(verb, (len(x), len(array)), x, out, (x, array, *bias))
+    forward(verb, "conv", _pixel(x), handle or _pixel(array), bias[0] if bias else None,
+            {"out": y[:, :, None], "n_threads": n_threads})
     return y
 
 
@@ -112,13 +103,16 @@ def dense_input_grad(dy: Any, w: Any, x_shape: Any, *, out: Array | None = None,
     """
     verb = "dense_input_grad"
     size = as_shape(verb, "x_shape", x_shape)
-    dy, array = operands(verb, dy=dy, w=_unpacked(w))
-    shape = _filters_shape(verb, size, array.shape)
-    require_shape(verb, "dy", dy, (size[0], shape[0]), f"for w.shape = {array.shape}")
+    array, handle = _filters(w)
+    dy, array = operands(verb, dy=dy, w=array)
+    _check(verb, size, array.shape)
+    require_shape(verb, "dy", dy, (size[0], len(array)), f"for w.shape = {array.shape}")
     dx, (dy, array) = result(verb, size, dy, out, (dy, array), accumulate)
-    filters = w.reshaped(shape) if isinstance(w, PackedFilters) else array.reshape(shape)
-    input_grad(verb, "conv", _map(dy, len(size)), filters, _image(dx).shape,
-               {"out": _image(dx), "accumulate": accumulate, "n_threads": n_threads})
+    pixel = np.empty((size[0], math.prod(size[1:]), 1), dy.dtype)
+    input_grad(verb, "conv", dy[:, :, None], handle or _pixel(array), pixel.shape,
+               {"out": pixel, "n_threads": n_threads})
+    with np.errstate(all="ignore"):
+        dx[...] = pixel.reshape(size) + dx if accumulate else pixel.reshape(size)
     return dx
 
 
@@ -145,11 +139,14 @@ def dense_weight_grad(x: Any, dy: Any, w_shape: Any, *, out: Array | None = None
            [4., 8.]], dtype=float32)
     """
     verb = "dense_weight_grad"
-    given = as_shape(verb, "w_shape", w_shape)
+    shape = as_shape(verb, "w_shape", w_shape)
     x, dy = operands(verb, x=x, dy=dy)
-    shape = _filters_shape(verb, x.shape, given)
-    require_shape(verb, "dy", dy, (x.shape[0], shape[0]), f"for w_shape = {given}")
-    dw, (x, dy) = result(verb, given, np.empty(0, x.dtype), out, (x, dy), accumulate)
-    weight_grad(verb, "conv", _image(x), _map(dy, x.ndim), shape,
-                {"out": dw.reshape(shape), "accumulate": accumulate, "n_threads": n_threads})
+    _check(verb, x.shape, shape)
+    require_shape(verb, "dy", dy, (len(x), shape[0]), f"for w_shape = {shape}")
+    dw, (x, dy) = result(verb, shape, np.empty(0, x.dtype), out, (x, dy), accumulate)
+    pixel = np.empty((shape[0], math.prod(shape[1:]), 1), x.dtype)
+    weight_grad(verb, "conv", _pixel(x), dy[:, :, None], pixel.shape,
+                {"out": pixel, "n_threads": n_threads})
+    with np.errstate(all="ignore"):
+        dw[...] = pixel.reshape(shape) + dw if accumulate else pixel.reshape(shape)
     return dw

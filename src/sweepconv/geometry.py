@@ -84,6 +84,16 @@ def as_shape(verb: str, name: str, shape: Iterable[Any]) -> tuple[int, ...]:
     return result
 
 
+def as_groups(verb: str, groups: Any) -> int:
+    try:
+        groups = operator.index(groups)
+    except TypeError:
+        raise TypeError(f"{verb}: groups must be an int, got {groups!r}") from None
+    if groups < 1:
+        raise ValueError(f"{verb}: groups must be at least 1, got {groups}")
+    return int(groups)
+
+
 def per_axis(verb: str, name: str, value: Any, rank: int, least: int) -> tuple[int, ...]:
     """An int or one int per spatial axis, each at least `least`."""
     try:
@@ -199,8 +209,6 @@ def _geometry(
     batch, in_channels, *size = x_shape
     stride = per_axis(verb, "stride", stride, rank, 1)
     dilation = per_axis(verb, "dilation", dilation, rank, 1)
-    if groups < 1:
-        raise ValueError(f"{verb}: groups must be at least 1, got {groups}")
     if taken * groups != in_channels:
         raise ValueError(
             f"{verb}: w has {taken} input channels (w.shape = {w_shape}) but x has {in_channels} "
@@ -250,10 +258,17 @@ def _geometry(
     return g
 
 
-def _frozen(value: Any) -> Any:
-    """Sequences as tuples, so that a call's arguments can be the key of a cache."""
-    return value if isinstance(value, (int, str)) else (
-        tuple(map(_frozen, value)) if isinstance(value, Iterable) else value)
+def _frozen(verb: str, name: str, value: Any) -> Any:
+    """Sequences as tuples of ints, so that a call's arguments can be the key of a cache."""
+    if isinstance(value, (int, str)):
+        return value
+    try:
+        return operator.index(value)
+    except TypeError:
+        pass
+    if not isinstance(value, Iterable) or np.ndim(value) == 0 and isinstance(value, np.ndarray):
+        raise TypeError(f"{verb}: {name} must be made of ints, got {value!r}")
+    return tuple(_frozen(verb, name, v) for v in value)
 
 
 def geometry(
@@ -262,14 +277,12 @@ def geometry(
     padding_mode: Any = "zeros",
 ) -> Geometry:
     """The checked geometry of one call.  `verb` opens every error message."""
-    try:
-        groups = operator.index(groups)
-    except TypeError:
-        raise TypeError(f"{verb}: groups must be an int, got {groups!r}") from None
+    groups = as_groups(verb, groups)
     if not isinstance(padding_mode, str):
         raise TypeError(f"{verb}: padding_mode must be a str, got {padding_mode!r}")
-    return _geometry(verb, family, x_shape, w_shape, _frozen(stride), _frozen(padding),
-                     _frozen(dilation), groups, padding_mode)
+    return _geometry(verb, family, x_shape, w_shape, _frozen(verb, "stride", stride),
+                     _frozen(verb, "padding", padding), _frozen(verb, "dilation", dilation),
+                     groups, padding_mode)
 
 
 def transposed_geometry(
@@ -284,6 +297,10 @@ def transposed_geometry(
                          f"(I, O/groups, *kernel) with as many {shapes}")
     if x_shape[1] != w_shape[0]:
         raise ValueError(f"{verb}: w must lead with the {x_shape[1]} channels of x {shapes}")
+    groups = as_groups(verb, groups)
+    if x_shape[1] % groups:
+        raise ValueError(f"{verb}: {x_shape[1]} channels cannot be split into groups={groups} "
+                         f"{shapes}")
     size, kernel = x_shape[2:], w_shape[2:]
     stride = per_axis(verb, "stride", stride, rank, 1)
     dilation = per_axis(verb, "dilation", dilation, rank, 1)
@@ -291,6 +308,7 @@ def transposed_geometry(
     if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
         raise ValueError(f"{verb}: output_padding must be less than stride or dilation, got "
                          f"{output_padding!r} with stride={stride}, dilation={dilation}")
+    padding = _frozen(verb, "padding", padding)
     same = padding in ("same", "same_lower")
     if same and any(extra):
         raise ValueError(f"{verb}: padding={padding!r} makes the result stride times as large as "

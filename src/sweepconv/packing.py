@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _kernels, _sweep
-from ._arrays import operands
+from ._arrays import Array, operands
 from .geometry import per_axis
 
 PACKABLE = {
@@ -38,24 +38,18 @@ class PackedFilters:
     Made by `pack`.  The panels depend on the geometry, so each input shape packs once.
     """
 
-    def __init__(self, w: np.ndarray[Any, Any], verb: str, keywords: dict[str, Any]) -> None:
-        self.w = w
+    def __init__(self, given: Array, verb: str, keywords: dict[str, Any]) -> None:
+        self.given = given
+        # As the engine takes them: a dense filter is one pixel with all elements as channels.
+        self.w = given.reshape(len(given), -1, 1) if verb.startswith("dense") else given
         self.verb = verb
         self.keywords = keywords
         self._panels: dict[tuple[int, str], _sweep.Packed] = {}
-        self._others: dict[tuple[int, ...], PackedFilters] = {}
 
     @property
     def rank(self) -> int:
         """Number of spatial axes."""
         return self.w.ndim // 2 - 1 if PACKABLE[self.verb] else self.w.ndim - 2
-
-    def reshaped(self, shape: tuple[int, ...]) -> PackedFilters:
-        """The same handle over weights in another shape, as `dense` hands them to the engine."""
-        if shape == self.w.shape:
-            return self
-        return self._others.setdefault(
-            shape, PackedFilters(self.w.reshape(shape), self.verb, self.keywords))
 
     def require(self, verb: str, keywords: Mapping[str, Any]) -> None:
         """Raise unless `verb` with `keywords` is what these filters were packed for."""
@@ -80,7 +74,7 @@ class PackedFilters:
         return found
 
     def __repr__(self) -> str:
-        return f"PackedFilters({self.verb!r}, w.shape={self.w.shape}, {self.w.dtype})"
+        return f"PackedFilters({self.verb!r}, w.shape={self.given.shape}, {self.given.dtype})"
 
 
 def pack(w: Any, *, verb: str = "conv", **keywords: Any) -> PackedFilters:

@@ -18,6 +18,7 @@ A box is one phase on each axis.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import gcd
 from typing import NamedTuple, TypeAlias
 
@@ -89,25 +90,34 @@ def forward_phases(a: Axis) -> tuple[Phase, ...]:
     )
 
 
-def input_grad_phases(a: Axis) -> tuple[Phase, ...]:
+def input_grad_phases(a: Axis, exact: bool = False) -> tuple[Phase, ...]:
     """Phases of dx over dy.  Mode "circular" here means that dy itself is periodic.
 
-    In zero padding, taps that no output of the phase reaches are left out.
+    In zero padding, border elements of dx have fewer taps than others.  They stay in one phase
+    with them and read zeros for the rest, unless `exact`: then phases are cut where taps begin and
+    end, so that nothing is multiplied that the sum does not hold.
     """
     step = a.stride * a.period
     phases = []
     for r in range(min(step, a.size)):
         count = -(-(a.size - r) // step)
         taps = np.arange(a.kernel - 1, -1, -1, dtype=np.intp)
-        numerator = r + a.low - taps * a.dilation
-        position, rest = np.divmod(numerator, a.stride)
-        live = rest == 0
+        position, rest = np.divmod(r + a.low - taps * a.dilation, a.stride)
+        position, taps = position[rest == 0], taps[rest == 0]
+        # Output q of the phase reads dy at position + period*q: inside of dy for first <= q < last.
+        first = np.zeros_like(position)
+        last = np.full_like(position, count)
         if a.mode == "zeros":
-            lowest = np.where(position < 0, position % a.period, position)
-            live &= (lowest < a.out) & (lowest <= position + (count - 1) * a.period)
-        position, taps = position[live], taps[live]
-        phases.append(_phase(r, step, count, a.period, position, taps, position % a.period,
-                             a.out, a.mode))
+            first = np.maximum(-(position // a.period), 0)
+            last = np.minimum((a.out - 1 - position) // a.period + 1, count)
+        cuts = {0, count}
+        if exact:
+            cuts |= {int(c) for c in (*first, *last) if 0 < c < count}
+        for low, high in pairwise(sorted(cuts)):
+            live = (first < high) & (last > low)
+            at = position[live] + low * a.period
+            phases.append(_phase(r + step * low, step, high - low, a.period, at, taps[live],
+                                 at % a.period, a.out, a.mode))
     return tuple(phases)
 
 
@@ -147,7 +157,15 @@ def input_grad_axes(g: Geometry) -> tuple[tuple[Axis, ...], tuple[Fold, ...]]:
 _UNIT = Axis(1, 1, 1, 1, 1, 0, "zeros", 1)
 
 
-def sweep_phases(axes: tuple[Axis, ...], forward: bool) -> tuple[tuple[Phase, ...], ...]:
-    """The phases of the three axes (d, h, w)."""
-    cut = forward_phases if forward else input_grad_phases
-    return tuple(cut(a) for a in (*(_UNIT,) * (MAX_RANK - len(axes)), *axes))
+def _three(axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+    return (*(_UNIT,) * (MAX_RANK - len(axes)), *axes)
+
+
+def forward_sweep(axes: tuple[Axis, ...]) -> tuple[tuple[Phase, ...], ...]:
+    """The phases of the three axes (d, h, w) of y over x."""
+    return tuple(forward_phases(a) for a in _three(axes))
+
+
+def input_grad_sweep(axes: tuple[Axis, ...], exact: bool) -> tuple[tuple[Phase, ...], ...]:
+    """The phases of the three axes (d, h, w) of dx over dy; exact where most taps read zeros."""
+    return tuple(input_grad_phases(a, exact or a.out < a.kernel) for a in _three(axes))
