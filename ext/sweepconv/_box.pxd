@@ -29,6 +29,18 @@ cdef struct Phase:
     idx *end             # [extent] where the even run of `index` around a coordinate ends
 
 
+cdef struct Extents:
+    # The largest of all phases of each spatial axis.
+    idx outputs[3]
+    idx stride[3]
+    idx span[3]
+    idx taps[3]
+    idx least_taps[3]    # the fewest, of phases that have any
+    idx joined           # neighbouring taps of the last axis, see `joined_taps`
+    idx boxes
+    idx steps            # multiply-adds for one image, one source and one target channel
+
+
 cdef struct Array:
     # Axes (n, c, d, h, w) of x, y or their gradients; strides in bytes.
     char *data
@@ -74,7 +86,8 @@ cdef inline idx box_taps(const Phase **phase) noexcept nogil:
     return phase[0].taps * phase[1].taps * phase[2].taps
 
 
-cdef inline int merge(const idx *n, const idx *step, idx limit, idx *length, idx *pace) noexcept nogil:
+cdef inline int merge(const idx *n, const idx *step, idx limit, idx *length,
+                      idx *pace) noexcept nogil:
     """Merge trailing axes into one of `length` elements `pace` apart; the number of axes left."""
     cdef int a = AXES - 1
     length[0] = n[a]
@@ -123,7 +136,7 @@ cdef inline bint cut_block(Block *b, const Phase **phase, idx batch, const idx *
 
 cdef inline void line_starts(const Block *b, idx scale, idx *start) noexcept nogil:
     """start[line] = where each line begins in the panel, in units of 1/scale coordinates."""
-    cdef idx flat, rest, at, line
+    cdef idx rest, at, line
     cdef int a
     for line in range(b.lines):
         rest = line * b.length
@@ -156,3 +169,8 @@ cdef inline idx join_taps(const idx *start, idx taps) noexcept nogil:
         if i % m and start[i] != start[i - 1] + 1:
             return 1
     return m
+
+
+cdef inline idx joined_taps(const Phase *p) noexcept nogil:
+    """Neighbouring taps of the last axis whose channels are one run of rows in the panel."""
+    return p.taps if p.taps and p.offset[p.taps - 1] == p.taps - 1 else 1

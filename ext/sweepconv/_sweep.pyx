@@ -14,12 +14,13 @@ from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
-from sweepconv._box cimport AXES, Array, Filters, Phase, ceil_div, idx, span
-from sweepconv._kernels cimport active_tiles
-from sweepconv._task cimport (
-    INIT, PIXELS, RUNS, SPARE, STEPS, TAPS, Sweep, channel_block, fold_task, gather_task,
-    joined_taps, pack_task, reduce_task, tile_rows,
+from sweepconv._box cimport Array, Extents, Filters, Phase, ceil_div, idx, joined_taps, span
+from sweepconv._cut cimport (
+    ALIGN, PART_PIXELS, aligned, box_steps, choose_blocks, choose_gather, choose_shares,
+    gather_tasks, lay_out_gather, lay_out_reduce, pack_scratch, size_panels,
 )
+from sweepconv._kernels cimport active_tiles
+from sweepconv._task cimport Sweep, fold_task, gather_task, pack_task, reduce_task
 
 cdef extern from *:
     """
@@ -39,12 +40,6 @@ cdef extern from *:
 ctypedef void (*Task)(const Sweep *s, idx task, char *scratch) noexcept nogil
 
 cdef enum:
-    ALIGN = 64
-    BLOCK_PIXELS = 392        # 28 tiles: their sums stay in the second-level cache
-    PART_PIXELS = 196         # weight gradient: a dy panel stays in the first-level cache
-    TASK_TARGETS = 256        # filters' targets that share one packing of the source
-    SHARE_BYTES = 384 * 1024  # sums of one task of the weight gradient
-    SHARES = 16               # weight gradient: tasks to aim at, for any number of threads
     BANK_BYTES = 4 << 20      # filter panels held at once
     SERIAL_WORK = 200 * 1000  # multiply-adds below which a parallel region costs more than it gives
     SLICE_WORK = 500 * 1000 * 1000  # multiply-adds a thread does between two looks at signals
@@ -56,14 +51,7 @@ cdef class Plan:
     cdef Phase *phases[3]
     cdef idx count[3]
     cdef void *memory
-    # Over all phases of an axis:
-    cdef idx outputs[3]
-    cdef idx stride[3]
-    cdef idx span[3]
-    cdef idx taps[3]
-    cdef idx least_taps[3]
-    cdef readonly idx boxes
-    cdef readonly idx steps  # multiply-adds for one image, one source and one target channel
+    cdef Extents extents
 
     def __cinit__(self, axes):
         cdef idx phases = 0, numbers = 0, steps
@@ -77,24 +65,20 @@ cdef class Plan:
             raise MemoryError()
         cdef Phase *phase = <Phase *>self.memory
         cdef idx *number = <idx *>(phase + phases)
-        self.boxes = self.steps = 1
+        cdef Extents *e = &self.extents
+        e.boxes, e.steps = 1, 1
         for a in range(3):
             self.phases[a] = phase
             self.count[a] = len(axes[a])
-            self.boxes *= self.count[a]
+            e.boxes *= self.count[a]
             steps = 0
-            self.least_taps[a] = 0
             for p in axes[a]:
                 number = self.add_phase(phase, p, number)
-                self.outputs[a] = max(self.outputs[a], phase.count)
-                self.stride[a] = max(self.stride[a], phase.stride)
-                self.span[a] = max(self.span[a], span(phase))
-                self.taps[a] = max(self.taps[a], phase.taps)
-                if phase.taps and (phase.taps < self.least_taps[a] or not self.least_taps[a]):
-                    self.least_taps[a] = phase.taps
+                widen(e, a, phase)
                 steps += phase.taps * phase.count
                 phase += 1
-            self.steps *= steps
+            e.steps *= steps
+        e.joined = joined_taps(self.phases[2]) if self.count[2] else 1
 
     cdef idx *add_phase(self, Phase *to, p, idx *number):
         cdef const idx[::1] values
@@ -117,6 +101,16 @@ cdef class Plan:
 
     def __dealloc__(self):
         free(self.memory)
+
+
+cdef void widen(Extents *e, int a, const Phase *p) noexcept nogil:
+    """Make e hold the phase p of axis a."""
+    e.outputs[a] = max(e.outputs[a], p.count)
+    e.stride[a] = max(e.stride[a], p.stride)
+    e.span[a] = max(e.span[a], span(p))
+    e.taps[a] = max(e.taps[a], p.taps)
+    if p.taps and (p.taps < e.least_taps[a] or not e.least_taps[a]):
+        e.least_taps[a] = p.taps
 
 
 cdef void even_runs(const idx *index, idx n, idx *end) noexcept nogil:
@@ -212,69 +206,10 @@ cdef void init_sweep(Sweep *s, Plan plan, idx itemsize, idx batch, idx groups, i
         s.phase_count[a] = plan.count[a]
 
 
-cdef void choose_blocks(Sweep *s, Plan plan, idx pixels) noexcept:
-    """Blocks of about `pixels` outputs: whole rows first, then more rows, then more images."""
-    cdef idx left = pixels, most, n
-    cdef int a
-    for a in range(AXES - 1, -1, -1):
-        most = plan.outputs[a - 1] if a else s.batch
-        n = left
-        if a:  # where windows reach far, larger blocks, so that less is packed twice
-            n = max(n, 2 * plan.span[a - 1] // plan.stride[a - 1]) if a == AXES - 1 else n
-        n = max(min(n, most), 1)
-        s.blocks[a] = ceil_div(most, n)
-        s.size[a] = ceil_div(most, max(s.blocks[a], 1))
-        s.blocks[a] = ceil_div(most, max(s.size[a], 1))
-        s.size[a] = max(s.size[a], 1)
-        left = max((left + s.size[a] // 2) // s.size[a], 1)
-
-
-cdef idx source_panel(const Sweep *s, Plan plan, idx channels) noexcept:
-    """Bytes of the largest source panel, with what the last tile reads beyond it."""
-    cdef idx size = 1, step = 1, a
-    for a in range(AXES - 1, -1, -1):
-        step = max(step, size * (plan.stride[a - 1] if a else 1))
-        size *= ((s.size[a] - 1) * plan.stride[a - 1] + plan.span[a - 1]) if a else s.size[a]
-    return (size + 2 * s.tile.half * (step + 1)) * channels * s.tile.itemsize
-
-
-cdef idx slots(const Sweep *s) noexcept:
-    """Rows of a pixel panel: at most this many, since lines are padded to whole half tiles."""
-    cdef idx n = 1
-    cdef int a
-    cdef bint last = True
-    for a in range(AXES - 1, -1, -1):
-        if last and s.size[a] > 1:
-            n *= ceil_div(s.size[a], s.tile.half) * s.tile.half
-            last = False
-        else:
-            n *= s.size[a]
-    return max(n, s.tile.half) + s.tile.half
-
-
-cdef idx aligned(idx size) noexcept:
-    return ceil_div(size, ALIGN) * ALIGN
-
-
-cdef void lay_out(Sweep *s, idx source, idx pixels, idx spare, idx runs, idx taps) noexcept:
-    """Place the parts of a thread's scratch, given their bytes."""
-    cdef idx at = aligned(source)
-    s.at[PIXELS] = at
-    at += aligned(pixels)
-    s.at[SPARE] = at
-    at += aligned(spare)
-    s.at[RUNS] = at
-    at += aligned(runs)
-    s.at[TAPS] = at
-    at += aligned(taps)
-    s.at[INIT] = at
-    s.scratch_bytes = at + aligned(s.tile.nb * s.tile.itemsize) + ALIGN
-
-
-cdef int run_tasks(const Sweep *s, Task work, idx tasks, idx steps, int threads,
+cdef int run_tasks(const Sweep *s, Task work, idx tasks, double steps, int threads,
                    char *scratch) except -1:
     """Run all tasks, `steps` multiply-adds in all, in slices between which signals are seen."""
-    cdef idx slices = steps // (<idx>SLICE_WORK * threads) + 1, i, first, last, task
+    cdef idx slices = <idx>(steps / (<double>SLICE_WORK * threads)) + 1, i, first, last, task
     cdef int team = threads if steps >= SERIAL_WORK and tasks > 1 and not sc_forked else 1
     for i in range(slices):
         first, last = i * tasks // slices, (i + 1) * tasks // slices
@@ -291,25 +226,9 @@ cdef int run_tasks(const Sweep *s, Task work, idx tasks, idx steps, int threads,
     return 0
 
 
-cdef idx widest_block(Plan plan, idx sources) noexcept:
-    return channel_block(plan.least_taps[0] * plan.least_taps[1] * plan.least_taps[2], sources)
-
-
-cdef idx filter_panel_steps(Plan plan) noexcept:
-    return plan.taps[0] * plan.taps[1] * plan.taps[2]
-
-
-cdef void size_panels(Sweep *s, Plan plan) noexcept:
-    s.panel_bytes = filter_panel_steps(plan) * s.sources * s.tile.nb * s.tile.itemsize
-
-
 cdef int pack_boxes(Sweep *s, Plan plan, idx boxes, int threads, char *scratch) except -1:
     cdef idx tasks = boxes * s.groups * s.panels
     return run_tasks(s, pack_task, tasks, tasks * s.panel_bytes, threads, scratch)
-
-
-cdef idx pack_scratch(const Sweep *s, Plan plan) noexcept:
-    return max(<idx>STEPS, 8 * filter_panel_steps(plan)) * s.tile.nb * s.tile.itemsize
 
 
 def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads):
@@ -322,15 +241,15 @@ def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads)
     init_sweep(&s, plan, w.itemsize, 1, groups, o // groups if transposed else c,
                c if transposed else o // groups)
     describe_filters(&s.filters, w, rank, o // groups, transposed)
-    size_panels(&s, plan)
-    packed.memory = Memory(plan.boxes * groups * s.panels * s.panel_bytes)
+    size_panels(&s, &plan.extents)
+    packed.memory = Memory(plan.extents.boxes * groups * s.panels * s.panel_bytes)
     s.panel_data = packed.memory.data
-    s.scratch_bytes = aligned(pack_scratch(&s, plan))
+    s.scratch_bytes = aligned(pack_scratch(&s, &plan.extents))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
     packed.plan = plan
     packed.finite = True
     s.finite = &packed.finite
-    pack_boxes(&s, plan, plan.boxes, threads, scratch.data)
+    pack_boxes(&s, plan, plan.extents.boxes, threads, scratch.data)
     return packed
 
 
@@ -350,7 +269,8 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
     cdef Py_buffer *b
     cdef int rank = x.ndim - 2, a
     cdef idx o = w.shape[w.ndim - rank - 2]
-    cdef idx box_bytes, boxes, steps
+    cdef idx box_bytes, boxes
+    cdef double steps
     cdef int finite = packed.finite if packed is not None else True
     if not finite and only_finite:
         return False
@@ -366,14 +286,14 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
         for a in range(b.ndim - 1):
             s.bias_bank[a + 3 - rank] = b.strides[a]
     s.accumulate = accumulate
-    size_panels(&s, plan)
-    choose_gather(&s, plan, threads)
-    lay_out_gather(&s, plan)
-    steps = plan.steps * s.batch * groups * s.sources * s.targets // max(plan.boxes, 1)
-    threads = max(1, min(threads, plan.boxes * gather_tasks(&s)))
+    size_panels(&s, &plan.extents)
+    choose_gather(&s, &plan.extents, threads)
+    lay_out_gather(&s, &plan.extents)
+    steps = box_steps(&s, &plan.extents)
+    threads = max(1, min(threads, plan.extents.boxes * gather_tasks(&s)))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
     box_bytes = groups * s.panels * s.panel_bytes
-    boxes = plan.boxes
+    boxes = plan.extents.boxes
     cdef Memory panels
     if packed is None:
         boxes = min(boxes, max(1, <idx>BANK_BYTES // max(box_bytes, 1)))
@@ -382,11 +302,12 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
         panels = packed.memory
     s.panel_data = panels.data
     s.finite = &finite
-    if only_finite and packed is None and boxes < plan.boxes:  # look at all before any is written
+    # Look at all before any is written.
+    if only_finite and packed is None and boxes < plan.extents.boxes:
         if not all_finite(&s, plan, boxes, threads, scratch.data):
             return False
-    while s.first_box < plan.boxes:
-        boxes = min(boxes, plan.boxes - s.first_box)
+    while s.first_box < plan.extents.boxes:
+        boxes = min(boxes, plan.extents.boxes - s.first_box)
         if packed is None:
             pack_boxes(&s, plan, boxes, threads, scratch.data)
             if only_finite and not finite:
@@ -398,42 +319,11 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
 
 cdef int all_finite(Sweep *s, Plan plan, idx boxes, int threads, char *scratch) except -1:
     """Whether all filters are, found by packing them a chunk of boxes at a time."""
-    while s.first_box < plan.boxes and s.finite[0]:
-        pack_boxes(s, plan, min(boxes, plan.boxes - s.first_box), threads, scratch)
+    while s.first_box < plan.extents.boxes and s.finite[0]:
+        pack_boxes(s, plan, min(boxes, plan.extents.boxes - s.first_box), threads, scratch)
         s.first_box += boxes
     s.first_box = 0
     return s.finite[0]
-
-
-cdef idx gather_tasks(const Sweep *s) noexcept:
-    """Of one box."""
-    return s.groups * s.chunks * s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
-
-
-cdef void choose_gather(Sweep *s, Plan plan, int threads) noexcept:
-    """Large tasks, for the caches, but four for each thread where the work allows it."""
-    cdef idx pixels = BLOCK_PIXELS
-    s.chunk = max(TASK_TARGETS // s.tile.nb, 1)
-    while True:
-        choose_blocks(s, plan, pixels)
-        s.chunks = ceil_div(s.panels, s.chunk)
-        s.chunk = ceil_div(s.panels, max(s.chunks, 1))
-        if plan.boxes * gather_tasks(s) >= 4 * threads:
-            break
-        if s.chunk > 4:
-            s.chunk = ceil_div(s.chunk, 2)
-        elif pixels > BLOCK_PIXELS // 4:
-            pixels //= 2
-        else:
-            break
-
-
-cdef void lay_out_gather(Sweep *s, Plan plan) noexcept:
-    cdef idx row = s.tile.nb * s.tile.itemsize
-    lay_out(s, max(source_panel(s, plan, widest_block(plan, s.sources)), pack_scratch(s, plan)),
-            s.chunk * slots(s) * row, slots(s) * row if s.accumulate else 0,
-            (slots(s) // s.tile.half + 2) * sizeof(idx),
-            2 * (filter_panel_steps(plan) + 1) * sizeof(idx))
 
 
 def reduce(Plan plan, source, dy, filters, idx groups, bint accumulate, int threads):
@@ -444,63 +334,30 @@ def reduce(Plan plan, source, dy, filters, idx groups, bint accumulate, int thre
     cdef Py_buffer *y = held.take(dy, False)
     cdef Py_buffer *w = held.take(filters, True)
     cdef int rank = x.ndim - 2
-    cdef idx shares, box_shares, boxes, steps, tasks
+    cdef idx shares, box_shares, boxes, tasks
+    cdef double steps
     init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
                y.shape[1] // groups)
     describe_array(&s.source, x)
     describe_array(&s.target, y)
     describe_filters(&s.filters, w, rank, s.targets, False)
     s.accumulate = accumulate
-    choose_blocks(&s, plan, PART_PIXELS)
-    box_shares = choose_shares(&s, plan)
-    boxes = min(plan.boxes,
+    choose_blocks(&s, &plan.extents, PART_PIXELS)
+    box_shares = choose_shares(&s, &plan.extents)
+    boxes = min(plan.extents.boxes,
                 max(1, <idx>BANK_BYTES // max(box_shares * s.parts * s.panel_bytes, 1)))
-    lay_out_reduce(&s, plan)
+    lay_out_reduce(&s, &plan.extents)
     tasks = boxes * box_shares * s.parts
     threads = max(1, min(threads, tasks))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
     cdef Memory buffers = Memory(tasks * s.panel_bytes)
     s.panel_data = buffers.data
-    steps = plan.steps * s.batch * groups * s.sources * s.targets // max(plan.boxes, 1)
-    while s.first_box < plan.boxes:
-        shares = min(boxes, plan.boxes - s.first_box) * box_shares
+    steps = box_steps(&s, &plan.extents)
+    while s.first_box < plan.extents.boxes:
+        shares = min(boxes, plan.extents.boxes - s.first_box) * box_shares
         run_tasks(&s, reduce_task, shares * s.parts, boxes * steps, threads, scratch.data)
         run_tasks(&s, fold_task, shares, shares * s.parts * s.panel_bytes, threads, scratch.data)
         s.first_box += boxes
-
-
-cdef idx share_bytes(const Sweep *s, Plan plan) noexcept:
-    """Bytes of sums of one filter panel; taps of the last axis may share padding rows."""
-    cdef idx taps = filter_panel_steps(plan), joined = joined_taps(&plan.phases[2][0])
-    return taps // joined * tile_rows(s, joined * s.source_chunk) * s.tile.nb * s.tile.itemsize
-
-
-cdef idx choose_shares(Sweep *s, Plan plan) noexcept:
-    """Cut filters into shares whose sums fit the second-level cache, and where that gives few
-    tasks also the pixels into parts.  From the shapes alone, so that bits never change."""
-    cdef idx shares, blocks = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
-    s.source_chunk = min(s.sources, 128 if filter_panel_steps(plan) > 1 else 256)
-    s.source_chunks = ceil_div(s.sources, max(s.source_chunk, 1))
-    s.source_chunk = ceil_div(s.sources, max(s.source_chunks, 1))
-    s.chunk = min(max(TASK_TARGETS // s.tile.nb, 1),
-                  max(1, <idx>SHARE_BYTES // max(share_bytes(s, plan), 1)))
-    s.chunks = ceil_div(s.panels, s.chunk)
-    s.chunk = ceil_div(s.panels, max(s.chunks, 1))
-    s.panel_bytes = s.chunk * share_bytes(s, plan)
-    shares = s.groups * s.source_chunks * s.chunks
-    s.parts = max(1, min(blocks, ceil_div(SHARES, max(plan.boxes * shares, 1))))
-    return shares
-
-
-cdef void lay_out_reduce(Sweep *s, Plan plan) noexcept:
-    cdef idx row = s.tile.nb * s.tile.itemsize, pixels = 1
-    cdef int a
-    for a in range(AXES):
-        pixels *= s.size[a]
-    lay_out(s, max(source_panel(s, plan, s.source_chunk),
-                   filter_panel_steps(plan) * s.source_chunk * row),
-            max(pixels * row, share_bytes(s, plan)), 0, (pixels + 1) * sizeof(idx),
-            (filter_panel_steps(plan) + 1) * sizeof(idx))
 
 
 def forked():

@@ -13,10 +13,10 @@ from libc.string cimport memset
 
 from sweepconv._box cimport (
     AXES, Array, Block, Filters, Phase, box_taps, ceil_div, cut_block, idx, join_taps,
-    line_starts, span, tap_starts,
+    joined_taps, line_starts, tap_starts,
 )
 from sweepconv._kernels cimport sc_tiles
-from sweepconv._panel cimport bank_offset, move_filters, move_pixels, pack_source
+from sweepconv._panel cimport move_filters, move_pixels, pack_source
 
 cdef enum:
     STEPS = 192  # of one tile: its filter panel, 24 KiB, stays in the first-level cache
@@ -172,7 +172,7 @@ cdef inline idx find_runs(const Sweep *s, const Block *b, idx *run) noexcept nog
 cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
     cdef const Phase *phase[3]
     cdef Block b
-    cdef idx place[AXES]
+    cdef idx *place = [0, 0, 0, 0]
     cdef idx per_box = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
     cdef idx first_panel = task // per_box % s.chunks * s.chunk
     cdef idx group = task // (per_box * s.chunks) % s.groups
@@ -222,11 +222,6 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
 
 # Weight gradient buffers: [box][group][source chunk][chunk][part][panel][tap group][rows][nb].
 
-cdef inline idx joined_taps(const Phase *p) noexcept nogil:
-    """Neighbouring taps of the last axis whose channels are one run of rows in the panel."""
-    return p.taps if p.taps and p.offset[p.taps - 1] == p.taps - 1 else 1
-
-
 cdef inline idx tile_rows(const Sweep *s, idx rows) noexcept nogil:
     return ceil_div(rows, 2 * s.tile.half) * 2 * s.tile.half
 
@@ -265,7 +260,7 @@ cdef inline void find_share(const Sweep *s, idx share, Share *h) noexcept nogil:
 cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
     cdef Share h
     cdef Block b
-    cdef idx place[AXES]
+    cdef idx *place = [0, 0, 0, 0]
     cdef idx part = task % s.parts, total = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
     cdef idx block, panel, group, r, row = s.tile.nb * s.tile.itemsize, half = s.tile.half
     cdef char *source = scratch

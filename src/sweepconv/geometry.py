@@ -266,7 +266,7 @@ def _frozen(verb: str, name: str, value: Any) -> Any:
         return operator.index(value)
     except TypeError:
         pass
-    if not isinstance(value, Iterable) or np.ndim(value) == 0 and isinstance(value, np.ndarray):
+    if not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
         raise TypeError(f"{verb}: {name} must be made of ints, got {value!r}")
     return tuple(_frozen(verb, name, v) for v in value)
 

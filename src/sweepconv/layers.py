@@ -30,10 +30,10 @@ import numpy.typing as npt
 
 from .conv import bias_grad, conv, conv_input_grad, conv_transpose, conv_weight_grad
 from .dense import dense, dense_input_grad, dense_weight_grad
+from .geometry import Ints, Padding, as_shape, output_shape, per_axis
 from .local import local_conv, local_conv_input_grad, local_conv_weight_grad
 from .pool import avg_pool, avg_pool_input_grad, max_pool, max_pool_input_grad
 from .tiled import tiled_conv, tiled_conv_input_grad, tiled_conv_weight_grad
-from .geometry import Ints, Padding, as_shape, output_shape, per_axis
 
 __all__ = [
     "Adam", "AvgPool", "Conv", "ConvTranspose", "Dense", "Flatten", "GlobalMaxPool", "Layer",

@@ -18,8 +18,8 @@ def local_conv(x: Any, w: Any, b: Any = None, **keywords: Unpack[Sweep]) -> Arra
     Parameters
     ----------
     x : (N, C, *spatial) with 1, 2 or 3 spatial axes, float32 or float64, any strides.
-    w : (*out, O, C/groups, *kernel): the bank has one filter for each output position; or a handle from
-        `pack(w, verb="local_conv", ...)`.
+    w : (*out, O, C/groups, *kernel): one filter for each output position; or a
+        handle from `pack(w, verb="local_conv", ...)`.
     b : (*out, O), optional.
     **keywords : stride, padding, dilation, groups, padding_mode, algorithm, out and n_threads,
         as in `conv`.
@@ -35,7 +35,8 @@ def local_conv(x: Any, w: Any, b: Any = None, **keywords: Unpack[Sweep]) -> Arra
 
     Notes
     -----
-    Costs as many multiply-adds as `conv`, but uses each weight once an image, so reading the weights is what takes the time.
+    Costs as many multiply-adds as `conv`, but uses each weight once an image, so that reading the
+    weights is what takes the time.
 
     Examples
     --------

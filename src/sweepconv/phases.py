@@ -18,6 +18,7 @@ A box is one phase on each axis.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from math import gcd
 from typing import NamedTuple, TypeAlias
@@ -31,7 +32,8 @@ Index: TypeAlias = "npt.NDArray[np.intp]"
 MAX_RANK = 3
 
 
-class Phase(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Phase:
     """One phase of one axis; arrays have one entry a tap, `index` one a virtual coordinate."""
 
     first: int

@@ -35,7 +35,8 @@ def tiled_conv(x: Any, w: Any, b: Any = None, **keywords: Unpack[Sweep]) -> Arra
 
     Notes
     -----
-    Costs as many multiply-adds as `conv`, with prod(period) times its parameters; period 1 is `conv`.
+    Costs as many multiply-adds as `conv`, with prod(period) times its parameters; period 1 is
+    `conv`.
 
     Examples
     --------

@@ -1,0 +1,164 @@
+"""How large the pieces of a sweep are, and where a thread's scratch memory keeps its parts.
+
+The pieces of `gather` follow the caches and the number of threads: they change no bit, since each
+output is summed by itself.  Those of `reduce` follow the shapes alone.
+"""
+
+from sweepconv._box cimport AXES, Extents, ceil_div, idx
+from sweepconv._task cimport (
+    INIT, PIXELS, RUNS, SPARE, STEPS, TAPS, Sweep, channel_block, tile_rows,
+)
+
+cdef enum:
+    ALIGN = 64
+    BLOCK_PIXELS = 392        # 28 tiles: their sums stay in the second-level cache
+    PART_PIXELS = 196         # weight gradient: a dy panel stays in the first-level cache
+    TASK_TARGETS = 256        # filters' targets that share one packing of the source
+    SHARE_BYTES = 384 * 1024  # sums of one task of the weight gradient
+    SHARES = 16               # weight gradient: tasks to aim at, for any number of threads
+
+
+cdef inline idx aligned(idx size) noexcept nogil:
+    return ceil_div(size, ALIGN) * ALIGN
+
+
+cdef inline idx filter_panel_steps(const Extents *e) noexcept nogil:
+    return e.taps[0] * e.taps[1] * e.taps[2]
+
+
+cdef inline idx widest_block(const Extents *e, idx sources) noexcept nogil:
+    return channel_block(e.least_taps[0] * e.least_taps[1] * e.least_taps[2], sources)
+
+
+cdef inline void choose_blocks(Sweep *s, const Extents *e, idx pixels) noexcept nogil:
+    """Blocks of about `pixels` outputs: whole rows first, then more rows, then more images."""
+    cdef idx left = pixels, most, n
+    cdef int a
+    for a in range(AXES - 1, -1, -1):
+        most = e.outputs[a - 1] if a else s.batch
+        n = left
+        if a:  # where windows reach far, larger blocks, so that less is packed twice
+            n = max(n, 2 * e.span[a - 1] // e.stride[a - 1]) if a == AXES - 1 else n
+        n = max(min(n, most), 1)
+        s.blocks[a] = ceil_div(most, n)
+        s.size[a] = ceil_div(most, max(s.blocks[a], 1))
+        s.blocks[a] = ceil_div(most, max(s.size[a], 1))
+        s.size[a] = max(s.size[a], 1)
+        left = max((left + s.size[a] // 2) // s.size[a], 1)
+
+
+cdef inline idx source_panel(const Sweep *s, const Extents *e, idx channels) noexcept nogil:
+    """Bytes of the largest source panel, with what the last tile reads beyond it."""
+    cdef idx size = 1, step = 1, a
+    for a in range(AXES - 1, -1, -1):
+        step = max(step, size * (e.stride[a - 1] if a else 1))
+        size *= ((s.size[a] - 1) * e.stride[a - 1] + e.span[a - 1]) if a else s.size[a]
+    return (size + 2 * s.tile.half * (step + 1)) * channels * s.tile.itemsize
+
+
+cdef inline idx slots(const Sweep *s) noexcept nogil:
+    """Rows of a pixel panel: at most this many, since lines are padded to whole half tiles."""
+    cdef idx n = 1
+    cdef int a
+    cdef bint last = True
+    for a in range(AXES - 1, -1, -1):
+        if last and s.size[a] > 1:
+            n *= ceil_div(s.size[a], s.tile.half) * s.tile.half
+            last = False
+        else:
+            n *= s.size[a]
+    return max(n, s.tile.half) + s.tile.half
+
+
+cdef inline void lay_out(Sweep *s, idx source, idx pixels, idx spare, idx runs,
+                         idx taps) noexcept nogil:
+    """Place the parts of a thread's scratch, given their bytes."""
+    cdef idx at = aligned(source)
+    s.at[PIXELS] = at
+    at += aligned(pixels)
+    s.at[SPARE] = at
+    at += aligned(spare)
+    s.at[RUNS] = at
+    at += aligned(runs)
+    s.at[TAPS] = at
+    at += aligned(taps)
+    s.at[INIT] = at
+    s.scratch_bytes = at + aligned(s.tile.nb * s.tile.itemsize) + ALIGN
+
+
+cdef inline void size_panels(Sweep *s, const Extents *e) noexcept nogil:
+    s.panel_bytes = filter_panel_steps(e) * s.sources * s.tile.nb * s.tile.itemsize
+
+
+cdef inline idx pack_scratch(const Sweep *s, const Extents *e) noexcept nogil:
+    return max(<idx>STEPS, 8 * filter_panel_steps(e)) * s.tile.nb * s.tile.itemsize
+
+
+cdef inline double box_steps(const Sweep *s, const Extents *e) noexcept nogil:
+    """Multiply-adds of one box, on average."""
+    return (<double>e.steps * s.batch * s.groups * s.sources * s.targets) / max(e.boxes, 1)
+
+
+cdef inline idx gather_tasks(const Sweep *s) noexcept nogil:
+    """Of one box."""
+    return s.groups * s.chunks * s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
+
+
+cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
+    """Large tasks, for the caches, but four for each thread where the work allows it."""
+    cdef idx pixels = BLOCK_PIXELS
+    s.chunk = max(TASK_TARGETS // s.tile.nb, 1)
+    while True:
+        choose_blocks(s, e, pixels)
+        s.chunks = ceil_div(s.panels, s.chunk)
+        s.chunk = ceil_div(s.panels, max(s.chunks, 1))
+        if e.boxes * gather_tasks(s) >= 4 * threads:
+            break
+        if s.chunk > 4:
+            s.chunk = ceil_div(s.chunk, 2)
+        elif pixels > BLOCK_PIXELS // 4:
+            pixels //= 2
+        else:
+            break
+
+
+cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
+    cdef idx row = s.tile.nb * s.tile.itemsize
+    lay_out(s, max(source_panel(s, e, widest_block(e, s.sources)), pack_scratch(s, e)),
+            s.chunk * slots(s) * row, slots(s) * row if s.accumulate else 0,
+            (slots(s) // s.tile.half + 2) * sizeof(idx),
+            2 * (filter_panel_steps(e) + 1) * sizeof(idx))
+
+
+cdef inline idx share_bytes(const Sweep *s, const Extents *e) noexcept nogil:
+    """Bytes of sums of one filter panel; taps of the last axis may share padding rows."""
+    cdef idx taps = filter_panel_steps(e), joined = e.joined
+    return taps // joined * tile_rows(s, joined * s.source_chunk) * s.tile.nb * s.tile.itemsize
+
+
+cdef inline idx choose_shares(Sweep *s, const Extents *e) noexcept nogil:
+    """Cut filters into shares whose sums fit the second-level cache, and where that gives few
+    tasks also the pixels into parts.  From the shapes alone, so that bits never change."""
+    cdef idx shares, blocks = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
+    s.source_chunk = min(s.sources, 128 if filter_panel_steps(e) > 1 else 256)
+    s.source_chunks = ceil_div(s.sources, max(s.source_chunk, 1))
+    s.source_chunk = ceil_div(s.sources, max(s.source_chunks, 1))
+    s.chunk = min(max(TASK_TARGETS // s.tile.nb, 1),
+                  max(1, <idx>SHARE_BYTES // max(share_bytes(s, e), 1)))
+    s.chunks = ceil_div(s.panels, s.chunk)
+    s.chunk = ceil_div(s.panels, max(s.chunks, 1))
+    s.panel_bytes = s.chunk * share_bytes(s, e)
+    shares = s.groups * s.source_chunks * s.chunks
+    s.parts = max(1, min(blocks, ceil_div(SHARES, max(e.boxes * shares, 1))))
+    return shares
+
+
+cdef inline void lay_out_reduce(Sweep *s, const Extents *e) noexcept nogil:
+    cdef idx row = s.tile.nb * s.tile.itemsize, pixels = 1
+    cdef int a
+    for a in range(AXES):
+        pixels *= s.size[a]
+    lay_out(s, max(source_panel(s, e, s.source_chunk),
+                   filter_panel_steps(e) * s.source_chunk * row),
+            max(pixels * row, share_bytes(s, e)), 0, (pixels + 1) * sizeof(idx),
+            (filter_panel_steps(e) + 1) * sizeof(idx))

@@ -1,0 +1,28 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+class Plan:
+    boxes: int
+    steps: int
+    def __init__(self, axes: Sequence[Sequence[Any]]) -> None: ...
+
+class Packed:
+    plan: Plan
+
+def gather(
+    plan: Plan, source: Array, filters: Array, bias: Array | None, target: Array, groups: int,
+    transposed: bool, accumulate: bool, threads: int, packed: Packed | None = None,
+    only_finite: bool = False,
+) -> bool: ...
+def reduce(
+    plan: Plan, source: Array, dy: Array, filters: Array, groups: int, accumulate: bool,
+    threads: int,
+) -> None: ...
+def pack(
+    plan: Plan, filters: Array, rank: int, groups: int, transposed: bool, threads: int
+) -> Packed: ...
+def forked() -> bool: ...
