@@ -27,6 +27,7 @@ from sweepconv.layers import (
     Sequential,
     TiledConv,
 )
+
 from .plan import Sweep
 
 Array: TypeAlias = "npt.NDArray[Any]"

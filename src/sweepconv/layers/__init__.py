@@ -1,0 +1,28 @@
+"""Layers for seeing what sharing does: the verbs of this library with weights attached.
+
+    y = layer(x)                 forward
+    dx = layer.backward(dy)      fills layer.grads, returns the gradient for the layer before
+
+`params` and `grads` map names ("w", "b") to arrays.  A layer remembers the x of its last call (the
+array itself: leave it unchanged until `backward`), and each `backward` overwrites the gradients of
+the one before.  There is no graph: a batch goes forward and back through a `Sequential`, then an
+optimiser changes the parameters in place.  Equal rng and equal data give equal bits.
+
+Dense, LocalConv, TiledConv and Conv are one equation with less or more sharing,
+
+    y[n, o, p] = b[f(p), o] + sum over c, t of w[f(p), o, c, t] * x[n, c, p*stride + t - padding]
+
+so they are one class, `_Weighted`, with four sets of verbs and four shapes of the weights.
+"""
+
+from .base import Layer
+from .files import load, save
+from .plain import AvgPool, Flatten, GlobalMaxPool, MaxPool, ReLU, Sequential
+from .sweeps import Conv, ConvTranspose, Dense, LocalConv, TiledConv
+from .training import SGD, Adam, softmax_cross_entropy
+
+__all__ = [
+    "Adam", "AvgPool", "Conv", "ConvTranspose", "Dense", "Flatten", "GlobalMaxPool", "Layer",
+    "LocalConv", "MaxPool", "ReLU", "SGD", "Sequential", "TiledConv", "load", "save",
+    "softmax_cross_entropy",
+]

@@ -1,0 +1,137 @@
+"""Layers without weights, and layers in a row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sweepconv.geometry import Ints
+from sweepconv.pool import avg_pool, avg_pool_input_grad, max_pool, max_pool_input_grad
+
+from .base import Array, Layer, Shape
+
+
+class MaxPool(Layer):
+    """Greatest element of each window; stride None is the kernel.  See `max_pool`."""
+
+    def __init__(self, kernel_size: Ints, *, stride: Ints | None = None,
+                 padding: Ints = 0) -> None:
+        super().__init__()
+        self._windows: dict[str, Any] = {"kernel": kernel_size, "stride": stride,
+                                         "padding": padding}
+
+    def _forward(self, x: Array) -> Array:
+        return max_pool(x, **self._windows)
+
+    def _backward(self, dy: Array, x: Array, input_grad: bool) -> Array:
+        return max_pool_input_grad(dy, x, **self._windows)
+
+
+class AvgPool(MaxPool):
+    """Mean of each window; stride None is the kernel.  See `avg_pool`."""
+
+    def __init__(self, kernel_size: Ints, *, stride: Ints | None = None, padding: Ints = 0,
+                 count_include_pad: bool = True) -> None:
+        super().__init__(kernel_size, stride=stride, padding=padding)
+        self._windows["count_include_pad"] = count_include_pad
+
+    def _forward(self, x: Array) -> Array:
+        return avg_pool(x, **self._windows)
+
+    def _backward(self, dy: Array, x: Array, input_grad: bool) -> Array:
+        return avg_pool_input_grad(dy, x.shape, **self._windows)
+
+
+class GlobalMaxPool(Layer):
+    """Greatest element of each map, y[n, c] = max over p of x[n, c, p]: what, without where."""
+
+    def _forward(self, x: Array) -> Array:
+        return max_pool(x, x.shape[2:]).reshape(x.shape[:2])
+
+    def _backward(self, dy: Array, x: Array, input_grad: bool) -> Array:
+        one_window = dy.reshape(*dy.shape, *(1,) * (x.ndim - 2))
+        return max_pool_input_grad(one_window, x, x.shape[2:])
+
+
+class ReLU(Layer):
+    """y = max(x, 0) element by element; a NaN stays NaN."""
+
+    def _forward(self, x: Array) -> Array:
+        # Not np.maximum: the sign of its zeros may depend on an element's place in memory.
+        return np.where(x <= 0, x.dtype.type(0), x)
+
+    def _backward(self, dy: Array, x: Array, input_grad: bool) -> Array:
+        return np.where(x <= 0, dy.dtype.type(0), dy)
+
+
+class Flatten(Layer):
+    """(N, C, *spatial) to (N, C * prod(spatial)), row-major whatever the memory order."""
+
+    def _forward(self, x: Array) -> Array:
+        return x.reshape(len(x), math.prod(x.shape[1:]))
+
+    def _backward(self, dy: Array, x: Array, input_grad: bool) -> Array:
+        return dy.reshape(x.shape)
+
+
+class Sequential(Layer):
+    """Layers one after the other; parameter "w" of layer 2 is params["2.w"].
+
+    Training needs no gradient for the data: `backward(dy, input_grad=False)` saves that of the
+    first layer.
+
+    Examples
+    --------
+    >>> from sweepconv.layers import Conv, Dense
+    >>> net = Sequential(Conv(1, 4, 3), ReLU(), GlobalMaxPool(), Dense(4, 10))
+    >>> sorted(net.params), net.out_shape((1, 8, 8)), net.multiply_adds((1, 8, 8))
+    (['0.b', '0.w', '3.b', '3.w'], (10,), 1336)
+    """
+
+    def __init__(self, *layers: Layer) -> None:
+        super().__init__()
+        if len(set(map(id, layers))) < len(layers):
+            raise ValueError("Sequential: a layer remembers one input, so it can stand here once; "
+                             "got the same layer twice")
+        self.layers = layers
+
+    def _forward(self, x: Array) -> Array:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def _backward(self, dy: Array, x: Array, input_grad: bool) -> Array | None:
+        dx: Array | None = dy
+        for i, layer in reversed(list(enumerate(self.layers))):
+            assert dx is not None  # only the first layer may be told not to compute it
+            dx = layer.backward(dx, input_grad=input_grad or i > 0)
+        return dx
+
+    @property
+    def params(self) -> dict[str, Array]:
+        return {f"{i}.{k}": p for i, layer in enumerate(self.layers)
+                for k, p in layer.params.items()}
+
+    @property
+    def grads(self) -> dict[str, Array]:
+        return {f"{i}.{k}": g for i, layer in enumerate(self.layers)
+                for k, g in layer.grads.items()}
+
+    def out_shape(self, in_shape: Sequence[int]) -> Shape:
+        shape = tuple(in_shape)
+        for layer in self.layers:
+            shape = layer.out_shape(shape)
+        return shape
+
+    def multiply_adds(self, in_shape: Sequence[int]) -> int:
+        total = 0
+        for layer in self.layers:
+            total += layer.multiply_adds(in_shape)
+            in_shape = layer.out_shape(in_shape)
+        return total
+
+    def __repr__(self) -> str:
+        return f"Sequential({', '.join(map(repr, self.layers))})"
