@@ -31,8 +31,12 @@ cdef inline void pack_row(const sc_tiles *t, const Block *b, const char *source,
 
 
 cdef inline void pack_source(const sc_tiles *t, const Block *b, const Array *x, idx first,
-                             idx channels, char *panel) noexcept nogil:
-    """The source panel of a block for `channels` channels from `first`."""
+                             idx channels, idx beyond, char *panel) noexcept nogil:
+    """The source panel of a block for `channels` channels from `first`.
+
+    Zeros follow for `beyond` elements, which the last tile reads and nobody uses: what stood there
+    before could be denormal, and slow.
+    """
     cdef idx row = b.extent[3] * channels * t.itemsize
     cdef idx n, i, j, d, h
     cdef const char *image
@@ -48,6 +52,7 @@ cdef inline void pack_source(const sc_tiles *t, const Block *b, const Array *x, 
                     pack_row(t, b, image + d * x.space[0] + h * x.space[1], x.space[2],
                              x.channel, channels, panel)
                 panel += row
+    memset(panel, 0, beyond * t.itemsize)
 
 
 cdef inline void move_pixels(const sc_tiles *t, const Block *b, const Array *y, idx first,
@@ -75,6 +80,8 @@ cdef inline void move_pixels(const sc_tiles *t, const Block *b, const Array *y, 
                 at += (b.phase[a - 1].first + b.low[a] * b.phase[a - 1].step) * y.space[a - 1]
         slot = panel + (flat // b.length * slots + flat % b.length) * row
         if to_panel:
+            if channels < t.nb:
+                memset(slot, 0, length * row)
             t.move(slot, row, t.itemsize, at, pace, y.channel, length, channels)
         else:
             t.move(at, pace, y.channel, slot, row, t.itemsize, length, channels)

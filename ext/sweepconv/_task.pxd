@@ -197,7 +197,8 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
     while True:
         count = min(block, s.sources - first) if total else 0
         if count:
-            pack_source(s.tile, &b, &s.source, group * s.sources + first, count, source)
+            pack_source(s.tile, &b, &s.source, group * s.sources + first, count,
+                        (s.tile.half * b.step + 1) * count, source)
         for panel in range(first_panel, last_panel):
             if first == 0:
                 init_row(s, phase, group, panel, init)
@@ -278,7 +279,8 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
             continue
         tap_starts(&b, taps)
         line_starts(&b, h.sources, off)
-        pack_source(s.tile, &b, &s.source, h.group * s.sources + h.source, h.sources, source)
+        pack_source(s.tile, &b, &s.source, h.group * s.sources + h.source, h.sources,
+                    2 * s.tile.half, source)
         for panel in range(h.panels):
             move_pixels(s.tile, &b, &s.target,
                         h.group * s.targets + (h.panel + panel) * s.tile.nb,

@@ -190,8 +190,8 @@ def conv_transpose(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: 
                             resolve_threads(verb, n_threads), packed)
 
 
-def bias_grad(dy: Any, b_shape: Any, *, out: Array | None = None,
-              accumulate: bool = False) -> Array:
+def bias_grad(dy: Any, b_shape: Any, *, out: Array | None = None, accumulate: bool = False,
+              n_threads: int | None = None) -> Array:
     """Gradient of a bias: dy summed over all that shares it.
 
     Parameters
@@ -199,6 +199,7 @@ def bias_grad(dy: Any, b_shape: Any, *, out: Array | None = None,
     dy : (N, O, *out); (N, O) for `dense`.
     b_shape : (O,), or (*bank, O) for `tiled_conv` and `local_conv`.
     out, accumulate : as in `conv_weight_grad`.
+    n_threads : checked as elsewhere, though one thread does it all.
 
     Returns
     -------
@@ -206,7 +207,7 @@ def bias_grad(dy: Any, b_shape: Any, *, out: Array | None = None,
 
     Notes
     -----
-    Sums in float64, in one order whatever the number of threads.
+    Sums in float64 and rounds once.
 
     Examples
     --------
@@ -221,6 +222,7 @@ def bias_grad(dy: Any, b_shape: Any, *, out: Array | None = None,
     verb = "bias_grad"
     shape = as_shape(verb, "b_shape", b_shape)
     (dy,) = operands(verb, dy=dy)
+    resolve_threads(verb, n_threads)
     rank = dy.ndim - 2
     if rank < 0 or len(shape) not in (1, rank + 1) or shape[-1] != dy.shape[1] or 0 in shape[:-1]:
         raise ValueError(f"{verb}: b_shape must be (O,) or (*bank, O) with O = dy.shape[1], "

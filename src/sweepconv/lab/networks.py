@@ -1,8 +1,9 @@
 """The same network four times; only the family of the first layer differs.
 
     first layer   (N, C, *spatial) -> (N, maps, *out)   dense, local, tiled or conv
-    head          ReLU, max pooling, one dense layer to the classes: the same for all
+    head          max pooling, ReLU, one dense layer to the classes: the same for all
 
+(ReLU and the maximum can change places; in this order ReLU has less to do.)
 The head exists in two kinds.  "keeps": pooling leaves two positions on each axis, so the last
 layer can still tell where a filter answered.  "forgets": each map gives its maximum alone.
 """
@@ -67,10 +68,10 @@ def network(family: str, sweep: Sweep, classes: int, rng: np.random.Generator,
     first = first_layer(family, sweep, rng)
     as_maps = [AsMaps((sweep.maps, *sweep.out))] if family == "dense" else []
     if head == "forgets":
-        return Sequential(first, *as_maps, ReLU(), GlobalMaxPool(),
+        return Sequential(first, *as_maps, GlobalMaxPool(), ReLU(),
                           Dense(sweep.maps, classes, rng=rng))
     features = sweep.maps * 2 ** len(sweep.out)
-    return Sequential(first, *as_maps, ReLU(), MaxPool(sweep.window), Flatten(),
+    return Sequential(first, *as_maps, MaxPool(sweep.window), ReLU(), Flatten(),
                       Dense(features, classes, rng=rng))
 
 
