@@ -39,14 +39,24 @@ class Gradient(Sweep, total=False):
     accumulate: bool
 
 
+# A plan holds for any number of images and channels; what is looked up first is a call's geometry.
+
 @lru_cache(maxsize=512)
-def _forward_plan(axes: tuple[phases.Axis, ...]) -> _sweep.Plan:
+def _plan_of_axes(axes: tuple[phases.Axis, ...]) -> _sweep.Plan:
     return _sweep.Plan(phases.forward_sweep(axes))
+
+
+@lru_cache(maxsize=4096)
+def _forward_plan(g: Geometry) -> _sweep.Plan:
+    return _plan_of_axes(phases.axes(g))
 
 
 @lru_cache(maxsize=512)
 def _input_grad_plan(axes: tuple[phases.Axis, ...], exact: bool) -> _sweep.Plan:
     return _sweep.Plan(phases.input_grad_sweep(axes, exact))
+
+
+_input_grad_axes = lru_cache(maxsize=4096)(phases.input_grad_axes)
 
 
 def split(verb: str, keywords: Any, *allowed: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -83,7 +93,7 @@ def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep) 
     if bias:
         require_shape(verb, "b", bias[0], g.b_shape, f"for w.shape = {w.shape}")
     y, (x, w, *bias) = result(verb, g.y_shape, x, own["out"], (x, w, *bias))
-    plan = _forward_plan(phases.axes(g))
+    plan = _forward_plan(g)
     threads = resolve_threads(verb, own["n_threads"])
     _sweep.gather(plan, x, w, bias[0] if bias else None, y, g.groups, False, False, threads,
                   packed.panels(plan, g.groups, False, threads) if packed else None)
@@ -106,7 +116,7 @@ def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any,
 def transposed_sweep(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array,
                      accumulate: bool, threads: int, packed: PackedFilters | None) -> Array:
     """dx (+)= b + the adjoint of the forward sweep, for dy; b is of `conv_transpose`."""
-    axes, folds = phases.input_grad_axes(g)
+    axes, folds = _input_grad_axes(g)
 
     def sweep(bias: Array | None, target: Array, accumulate: bool) -> None:
         """With weights that are not all finite, 0 * Inf must not leave the receptive field."""
@@ -160,6 +170,6 @@ def weight_grad(verb: str, family: Family, x: Any, dy: Any, w_shape: Any,
     unused = any(p > n for p, n in zip(g.period, g.out_size, strict=True))
     if unused and not own["accumulate"]:
         dw[...] = 0  # filters of a period that is longer than the output serve no position
-    _sweep.reduce(_forward_plan(phases.axes(g)), x, dy, dw, g.groups, own["accumulate"],
+    _sweep.reduce(_forward_plan(g), x, dy, dw, g.groups, own["accumulate"],
                   resolve_threads(verb, own["n_threads"]))
     return dw

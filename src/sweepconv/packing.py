@@ -44,6 +44,7 @@ class PackedFilters:
         self.w = given.reshape(len(given), -1, 1) if verb.startswith("dense") else given
         self.verb = verb
         self.keywords = keywords
+        self._accepted: Mapping[str, Any] = keywords  # the last that came and were found equal
         self._panels: dict[tuple[int, str], _sweep.Packed] = {}
 
     @property
@@ -55,13 +56,14 @@ class PackedFilters:
         """Raise unless `verb` with `keywords` is what these filters were packed for."""
         if verb != self.verb:
             raise ValueError(f"{verb}: w was packed for {self.verb!r}")
-        if self.keywords == keywords:
+        if self._accepted == keywords:
             return
         ours, theirs = (_canonical(verb, k, self.rank) for k in (self.keywords, keywords))
         for name, value in theirs.items():
             if ours[name] != value:
                 raise ValueError(f"{verb}: w was packed with {name}={self.keywords.get(name)!r}, "
                                  f"got {name}={keywords.get(name)!r}")
+        self._accepted = dict(keywords)
 
     def panels(self, plan: _sweep.Plan, groups: int, transposed: bool,
                threads: int) -> _sweep.Packed:

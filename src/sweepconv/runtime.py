@@ -26,7 +26,6 @@ from . import _kernels, _sweep
 _threads: ContextVar[int | None] = ContextVar("sweepconv_threads", default=None)
 
 
-@cache
 def _quota() -> float:
     """CPUs that the cgroup grants (versions 2 and 1); infinity where there is no limit."""
     for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
@@ -40,10 +39,15 @@ def _quota() -> float:
     return math.inf
 
 
-def _environment() -> float:
-    """OMP_NUM_THREADS: its first number, for the outermost level."""
+@cache
+def _limit() -> float:
+    """What the cgroup and OMP_NUM_THREADS grant; both are read once, as OpenMP does.
+
+    OMP_NUM_THREADS may be a list, one number a level; the first is the outermost.
+    """
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return int(first) if first.isdecimal() and int(first) > 0 else math.inf
+    named = int(first) if first.isdecimal() and int(first) > 0 else math.inf
+    return min(named, max(1, math.ceil(_quota()) if _quota() < math.inf else math.inf))
 
 
 def default_threads() -> int:
@@ -52,7 +56,7 @@ def default_threads() -> int:
         cpus = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
         cpus = os.cpu_count() or 1
-    return max(1, int(min(cpus, _environment(), math.ceil(_quota()) if _quota() < cpus else cpus)))
+    return int(min(cpus, _limit()))
 
 
 def resolve_threads(verb: str, n_threads: int | None) -> int:

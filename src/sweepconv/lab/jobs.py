@@ -47,9 +47,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run leaves behind."""
+    """What a run leaves behind; the network only where it is wanted later, as it may be large."""
 
-    net: Sequential
+    net: Sequential | None
     accuracy: float
     predicted_alike: float | None  # place task: share of images answered alike at both places
     seconds: float
@@ -73,8 +73,8 @@ def all_jobs(plan: Plan, sizes: Sequence[int], tasks: Sequence[str]) -> list[Job
             for seed in range(plan.seeds) for n in ns for family in FAMILIES]
 
 
-def train(job: Job, plan: Plan, sweep: Sweep, task: Task, classes: int) -> Trained:
-    """Do one job."""
+def train(job: Job, plan: Plan, sweep: Sweep, task: Task, classes: int, keep: bool) -> Trained:
+    """Do one job, and keep the network if so told."""
     start = time.perf_counter()
     drawn = [plan.seed, job.seed, job.n]
     with threads(1):
@@ -85,4 +85,4 @@ def train(job: Job, plan: Plan, sweep: Sweep, task: Task, classes: int) -> Train
     half = len(predicted) // 2
     alike = float(np.mean(predicted[:half] == predicted[half:])) if job.task == "place" else None
     accuracy = balanced_accuracy(task.test_y, predicted)
-    return Trained(net, accuracy, alike, time.perf_counter() - start)
+    return Trained(net if keep else None, accuracy, alike, time.perf_counter() - start)
