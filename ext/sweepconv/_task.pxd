@@ -169,6 +169,17 @@ cdef inline idx find_runs(const Sweep *s, const Block *b, idx *run) noexcept nog
     return b.lines * each + b.lines * each % 2
 
 
+cdef inline void write_pixels(const Sweep *s, const Block *b, idx group, idx panel, idx runs,
+                              char *sums, char *spare) noexcept nogil:
+    """The finished sums of one filter panel to the target, or added to what stands there."""
+    cdef idx first = group * s.targets + panel * s.tile.nb, count = target_count(s, panel)
+    cdef idx slots = ceil_div(b.length, s.tile.half) * s.tile.half
+    if s.accumulate:
+        move_pixels(s.tile, b, &s.target, first, count, spare, slots, True)
+        s.tile.add(sums, spare, runs * s.tile.half * s.tile.nb)
+    move_pixels(s.tile, b, &s.target, first, count, sums, slots, False)
+
+
 cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
     cdef const Phase *phase[3]
     cdef Block b
@@ -187,12 +198,12 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
     find_block(s, task % per_box, place)
     if not cut_block(&b, phase, s.batch, s.size, place):
         return
-    cdef idx total = box_taps(phase), block = channel_block(total, s.sources), count, p, panel
+    cdef idx total = box_taps(phase), block = channel_block(total, s.sources), count, panel
     cdef idx row = s.tile.nb * s.tile.itemsize, first = 0, runs = find_runs(s, &b, run)
-    cdef idx panel_size = runs * s.tile.half * row
-    cdef idx slots = ceil_div(b.length, s.tile.half) * s.tile.half
+    # Sums wait for the next channel block in a pixel panel for each filter panel.
+    cdef idx panel_size = runs * s.tile.half * row if block < s.sources else 0
     cdef idx last_panel = min(first_panel + s.chunk, s.panels)
-    cdef char *at
+    cdef char *sums
     tap_starts(&b, taps)
     while True:
         count = min(block, s.sources - first) if total else 0
@@ -200,25 +211,20 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
             pack_source(s.tile, &b, &s.source, group * s.sources + first, count,
                         (s.tile.half * b.step + 1) * count, source)
         for panel in range(first_panel, last_panel):
+            sums = pixels + (panel - first_panel) * panel_size
             if first == 0:
                 init_row(s, phase, group, panel, init)
             sum_taps(s, &b, taps, run, runs, count, source,
                      s.panel_data + ((box * s.groups + group) * s.panels + panel) * s.panel_bytes
                      + first * total * row,
                      init if first == 0 else NULL, total if count else 0,
-                     tap_block(phase, max(count, 1)), taps + total,
-                     pixels + (panel - first_panel) * panel_size,
+                     tap_block(phase, max(count, 1)), taps + total, sums,
                      2 * target_count(s, panel) <= s.tile.nb)
+            if count == 0 or first + count == s.sources:
+                write_pixels(s, &b, group, panel, runs, sums, spare)
         first += count
         if count == 0 or first >= s.sources:
             break
-    for panel in range(first_panel, last_panel):
-        at = pixels + (panel - first_panel) * panel_size
-        p = group * s.targets + panel * s.tile.nb
-        if s.accumulate:
-            move_pixels(s.tile, &b, &s.target, p, target_count(s, panel), spare, slots, True)
-            s.tile.add(at, spare, runs * s.tile.half * s.tile.nb)
-        move_pixels(s.tile, &b, &s.target, p, target_count(s, panel), at, slots, False)
 
 
 # Weight gradient buffers: [box][group][source chunk][chunk][part][panel][tap group][rows][nb].
