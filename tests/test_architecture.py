@@ -20,7 +20,7 @@ PACKAGE = ROOT / "src" / "sweepconv"
 FLOORS: tuple[set[str], ...] = (
     {"geometry", "_arrays", "_kernels", "_sweep"},
     {"phases", "runtime", "reference"},
-    {"_engine", "packing", "testing"},
+    {"_engine", "packing", "testing", "winograd"},
     {"conv", "tiled", "local", "dense", "pool"},
     {"layers", "sharing", "equivariance", "efficiency", "datasets"},
     {"lab"},

@@ -1,3 +1,4 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
 """Boxes, blocks and lines: how a sweep is cut, in integers.
 
 A box is one phase on each spatial axis (sweepconv/phases.py) and the whole batch.  Its axes are

@@ -1,3 +1,4 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
 """How large the pieces of a sweep are, and where a thread's scratch memory keeps its parts.
 
 The pieces of `gather` follow the caches and the number of threads: they change no bit, since each

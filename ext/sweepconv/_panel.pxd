@@ -1,3 +1,4 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
 """Panels: the operands of a task, packed from arrays of any strides and back.
 
 - source panel [coordinates][channels] of a block, padding included, by the phases' index maps;

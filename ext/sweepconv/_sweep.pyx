@@ -210,6 +210,7 @@ cdef int run_tasks(const Sweep *s, Task work, idx tasks, double steps, int threa
                    char *scratch) except -1:
     """Run all tasks, `steps` multiply-adds in all, in slices between which signals are seen."""
     cdef idx slices = <idx>(steps / (<double>SLICE_WORK * threads)) + 1, i, first, last, task
+    slices = max(1, min(slices, tasks // (2 * threads)))  # each slice has work for all threads
     cdef int team = threads if steps >= SERIAL_WORK and tasks > 1 and not sc_forked else 1
     for i in range(slices):
         first, last = i * tasks // slices, (i + 1) * tasks // slices
@@ -274,6 +275,8 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
     cdef int finite = packed.finite if packed is not None else True
     if not finite and only_finite:
         return False
+    if 0 in target.shape:
+        return True
     init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
                y.shape[1] // groups)
     describe_array(&s.source, x)
@@ -336,6 +339,8 @@ def reduce(Plan plan, source, dy, filters, idx groups, bint accumulate, int thre
     cdef int rank = x.ndim - 2
     cdef idx shares, box_shares, boxes, tasks
     cdef double steps
+    if 0 in filters.shape:
+        return
     init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
                y.shape[1] // groups)
     describe_array(&s.source, x)

@@ -1,3 +1,4 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
 """The two kinds of task that a sweep is cut into.
 
 gather   A task owns a block of outputs: forward and input gradient.  It sums over channel blocks

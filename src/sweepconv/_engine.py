@@ -73,6 +73,9 @@ def split(verb: str, keywords: Any, *allowed: str) -> tuple[dict[str, Any], dict
     if own["algorithm"] not in ALGORITHMS:
         raise ValueError(f"{verb}: algorithm must be one of {', '.join(map(repr, ALGORITHMS))}, "
                          f"got {own['algorithm']!r}")
+    if own["algorithm"] == "winograd" and not verb.startswith("conv"):
+        raise ValueError(f"{verb}: algorithm='winograd' needs one filter for all positions, as "
+                         "`conv` has")
     return shape, own
 
 

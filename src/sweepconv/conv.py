@@ -12,9 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from . import winograd
 from ._arrays import Array, operands, require_shape, result
 from ._engine import (
-    Gradient, Sweep, filters_of, forward, input_grad, split, transposed_sweep, weight_grad,
+    Gradient,
+    Sweep,
+    filters_of,
+    forward,
+    input_grad,
+    split,
+    transposed_sweep,
+    weight_grad,
 )
 from .geometry import Ints, Padding, as_shape, transposed_geometry
 from .runtime import resolve_threads
@@ -37,7 +45,9 @@ def conv(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: Padding = 
         "same_lower", "full" or "causal" (1-D).
     groups : number of groups that channels and filters fall into.
     padding_mode : "zeros", "reflect", "symmetric", "replicate" or "circular".
-    algorithm : "direct", which keeps every promise; "winograd" or "fast", see `winograd`.
+    algorithm : "direct"; "winograd", for kernel 3, stride 1 and dilation 1 on each axis and `w`
+        not packed: fewer multiply-adds, a larger error bound, Inf can become NaN, see
+        `sweepconv.winograd`; "fast": whichever is faster, today always "direct".
     out : array to write, of the result's shape and dtype, any strides.
     n_threads : threads to use; None: as the machine grants.
 
@@ -63,10 +73,13 @@ def conv(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: Padding = 
     >>> sc.conv(x, np.array([[[1, 0, -1]]], np.float32))
     array([[[-2., -2., -2.]]], dtype=float32)
     """
-    return forward("conv", "conv", x, w, b, Sweep(
+    keywords = Sweep(
         stride=stride, padding=padding, dilation=dilation,
         groups=groups, padding_mode=padding_mode, algorithm=algorithm, out=out,
-        n_threads=n_threads))
+        n_threads=n_threads)
+    if algorithm == "winograd":
+        return winograd.forward("conv", x, w, b, keywords)
+    return forward("conv", "conv", x, w, b, keywords)
 
 
 def conv_input_grad(dy: Any, w: Any, x_shape: Any, *, stride: Ints = 1, padding: Padding = 0,
@@ -102,10 +115,13 @@ def conv_input_grad(dy: Any, w: Any, x_shape: Any, *, stride: Ints = 1, padding:
     >>> sc.conv_input_grad(dy, w, (1, 1, 5))
     array([[[ 1.,  1.,  0., -1., -1.]]], dtype=float32)
     """
-    return input_grad("conv_input_grad", "conv", dy, w, x_shape, Gradient(
+    verb, keywords = "conv_input_grad", Gradient(
         stride=stride, padding=padding, dilation=dilation,
         groups=groups, padding_mode=padding_mode, algorithm=algorithm, out=out,
-        n_threads=n_threads, accumulate=accumulate))
+        n_threads=n_threads, accumulate=accumulate)
+    if algorithm == "winograd":
+        return winograd.input_grad(verb, dy, w, x_shape, keywords)
+    return input_grad(verb, "conv", dy, w, x_shape, keywords)
 
 
 def conv_weight_grad(x: Any, dy: Any, w_shape: Any, *, stride: Ints = 1, padding: Padding = 0,
@@ -141,10 +157,13 @@ def conv_weight_grad(x: Any, dy: Any, w_shape: Any, *, stride: Ints = 1, padding
     >>> sc.conv_weight_grad(x, np.ones((1, 1, 3), np.float32), (1, 1, 3))
     array([[[3., 6., 9.]]], dtype=float32)
     """
-    return weight_grad("conv_weight_grad", "conv", x, dy, w_shape, Gradient(
+    verb, keywords = "conv_weight_grad", Gradient(
         stride=stride, padding=padding, dilation=dilation,
         groups=groups, padding_mode=padding_mode, algorithm=algorithm, out=out,
-        n_threads=n_threads, accumulate=accumulate))
+        n_threads=n_threads, accumulate=accumulate)
+    if algorithm == "winograd":
+        return winograd.weight_grad(verb, x, dy, w_shape, keywords)
+    return weight_grad(verb, "conv", x, dy, w_shape, keywords)
 
 
 def conv_transpose(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: Padding = 0,
@@ -177,9 +196,14 @@ def conv_transpose(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: 
     array([[[1., 1., 3., 2., 2.]]], dtype=float32)
     """
     verb = "conv_transpose"
-    shape, _ = split(verb, dict(stride=stride, padding=padding, dilation=dilation, groups=groups,
-                                padding_mode=padding_mode, algorithm=algorithm))
-    w, packed = filters_of(verb, w, shape | dict(output_padding=output_padding))
+    keywords = Sweep(
+        stride=stride, padding=padding, dilation=dilation,
+        groups=groups, padding_mode=padding_mode, algorithm=algorithm, out=out,
+        n_threads=n_threads)
+    if algorithm == "winograd":
+        return winograd.transpose(verb, x, w, b, output_padding, keywords)
+    shape, _ = split(verb, keywords)
+    w, packed = filters_of(verb, w, shape | {"output_padding": output_padding})
     x, w, *bias = operands(verb, x=x, w=w, b=b)
     g = transposed_geometry(x.shape, w.shape, output_padding=output_padding, **shape)
     if bias:

@@ -23,8 +23,9 @@ def _processor() -> str:
     """The processor's name as Linux knows it, else as Python does."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
+        named = [line for line in lines if line.startswith("model name")]
+        return named[0].split(":", 1)[1].strip()
+    except (OSError, IndexError):
         return platform.processor() or platform.machine()
 
 

@@ -93,6 +93,7 @@ class Experiment:
                 "sweeps": sweep_times(self.plan, self.sweep),
                 "training_seconds": {f: sum(run.seconds for job, run in runs.items()
                                             if job.family == f) for f in FAMILIES},
+                "workers": self.workers,
                 "total_seconds": time.perf_counter() - start,
             },
         }
@@ -129,7 +130,6 @@ class Experiment:
             "images": len(first.train_x) + len(first.test_x),
             "tested": len(first.test_x),
             "reach": reach(self.sweep.in_size),
-            "workers": self.workers,
         }
 
     def _question(self, question: str, runs: dict[Job, Trained]) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from .networks import first_layer
 from .plan import FAMILIES, Plan, Sweep
 
 
-def _milliseconds(call: Callable[[], Any]) -> float:
+def _milliseconds(call: Callable[..., Any], *arguments: Any) -> float:
     start = time.perf_counter()
-    call()
+    call(*arguments)
     return (time.perf_counter() - start) * 1e3
 
 
@@ -37,8 +37,8 @@ def sweep_times(plan: Plan, sweep: Sweep) -> dict[str, dict[str, dict[str, float
     with threads(plan.n_threads) if plan.n_threads else nullcontext():
         for r in range(plan.timing_rounds + 2):
             for f, layer in layers.items():
-                forward = _milliseconds(lambda: layer(x))
-                backward = _milliseconds(lambda: layer.backward(dys[f]))
+                forward = _milliseconds(layer, x)
+                backward = _milliseconds(layer.backward, dys[f])
                 if r >= 2:  # the first two find the caches cold
                     rounds[f]["forward"].append(forward)
                     rounds[f]["backward"].append(backward)

@@ -1,0 +1,168 @@
+"""The report's plots as SVG text, one small panel each, so that they flow on any screen.
+
+A family has one colour and one marker everywhere.  The colours are Okabe and Ito's, which people
+with any kind of colour vision can tell apart; the markers carry the same information.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
+
+from .plan import FAMILIES
+from .words import count, mean, spread
+
+Result: TypeAlias = "Mapping[str, Any]"
+
+COLOURS = {"dense": "#D55E00", "local": "#CC79A7", "tiled": "#009E73", "conv": "#0072B2"}
+MARKERS = {"dense": "s", "local": "^", "tiled": "D", "conv": "o"}
+INK, FAINT = "#222222", "#d9d9d6"
+STYLE = {
+    "svg.fonttype": "none",  # text stays text: small, searchable, in the page's font
+    "svg.hashsalt": "sweepconv",  # the same figure gives the same bytes
+    "font.family": "sans-serif", "font.size": 10, "axes.titlesize": 11,
+    "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlepad": 10,
+    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK,
+    "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.linewidth": 0.8, "axes.grid": True, "grid.color": FAINT, "grid.linewidth": 0.6,
+    "axes.axisbelow": True, "lines.linewidth": 2, "lines.markersize": 5,
+}
+
+
+@contextmanager
+def _panel(width: float = 4.6, height: float = 3.2) -> Iterator[tuple[Figure, Axes]]:
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, figure.subplots()
+
+
+def _svg(figure: Figure, label: str) -> str:
+    """The figure as an <svg> that scales with its column and says what it shows."""
+    out = io.StringIO()
+    with matplotlib.rc_context(STYLE):
+        FigureCanvasSVG(figure).print_svg(
+            out, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    text = out.getvalue()
+    text = text[text.index("<svg"):]
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
+    return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+
+
+def _line(axes: Axes, family: str, x: Sequence[float], y: Sequence[float], **more: Any) -> None:
+    axes.plot(x, y, color=COLOURS[family], marker=MARKERS[family], **more)
+
+
+def _log_sizes(axes: Axes, sizes: Sequence[int]) -> None:
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(list(sizes)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: count(n)))
+
+
+def learning_curve(question: Mapping[str, Any], title: str) -> str:
+    """Accuracy against training images, with a band of one standard deviation."""
+    with _panel() as (figure, axes):
+        sizes = question["sizes"]
+        for family in FAMILIES:
+            seeds = question["accuracy"][family]
+            middle = [mean(s) for s in seeds]
+            axes.fill_between(sizes, [m - spread(s) for m, s in zip(middle, seeds, strict=True)],
+                              [m + spread(s) for m, s in zip(middle, seeds, strict=True)],
+                              color=COLOURS[family], alpha=0.13, linewidth=0)
+            _line(axes, family, sizes, middle)
+        axes.axhline(question["chance"], color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
+        if question["needed"]["level"] is not None:
+            axes.axhline(question["needed"]["level"], color=INK, linewidth=0.8, alpha=0.6)
+        _log_sizes(axes, sizes)
+        axes.set(title=title, xlabel="training images", ylabel="balanced accuracy", ylim=(
+            question["chance"] - 0.04, 1.01))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, 0))
+        return _svg(figure, f"Accuracy against training images, {title}")
+
+
+def _bars(axes: Axes, values: Mapping[str, float | None], text: Callable[[str], str]) -> None:
+    """One horizontal bar per family on a logarithmic axis, what it stands for written beside it;
+    no bar where there is no value."""
+    known = [v for v in values.values() if v is not None]
+    low, high = min(known) / 3, max(known) * 30
+    for i, family in enumerate(FAMILIES):
+        value = values[family] or low
+        axes.barh(i, value - low, left=low, height=0.62, color=COLOURS[family])
+        axes.annotate(text(family), (value, i), xytext=(5, 0), textcoords="offset points",
+                      va="center")
+    axes.set(xscale="log", xlim=(low, high), ylim=(len(FAMILIES) - 0.5, -0.5))
+    axes.set_yticks(range(len(FAMILIES)), FAMILIES)
+    axes.xaxis.set_visible(False)
+    axes.spines["bottom"].set_visible(False)
+    axes.grid(visible=False)
+    axes.tick_params(axis="y", length=0)
+
+
+def bars(values: Mapping[str, float | None], title: str, text: Callable[[str], str],
+         width: float = 3.4) -> str:
+    """A panel of four bars on a logarithmic axis."""
+    with _panel(width, 1.9) as (figure, axes):
+        _bars(axes, values, text)
+        axes.set_title(title)
+        return _svg(figure, f"{title}: " + ", ".join(f"{f} {text(f)}" for f in FAMILIES))
+
+
+def map_error(result: Result) -> str:
+    """Equivariance error against the move, at whole strides."""
+    eq, stride = result["equivariance"], max(result["settings"]["stride"])
+    with _panel() as (figure, axes):
+        pixels = [n * stride for n in eq["strides"]]
+        for family in FAMILIES:
+            _line(axes, family, pixels, eq["error"][family], clip_on=False, zorder=3)
+        axes.axhline(2**0.5, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
+        axes.annotate("unrelated maps", (pixels[-1], 2**0.5), xytext=(0, 4),
+                      textcoords="offset points", ha="right", fontsize=9)
+        axes.set(title="How far the map is from moving along", ylim=(0, 1.65), xticks=pixels,
+                 xlabel="image moved by (pixels, whole strides)", ylabel="equivariance error")
+        axes.yaxis.set_major_formatter(PercentFormatter(1, 0))
+        return _svg(figure, "Equivariance error against the move")
+
+
+def moved_accuracy(result: Result) -> str:
+    """Accuracy of networks trained on centred images, on moved ones."""
+    moved = result["moved_tests"]
+    with _panel() as (figure, axes):
+        for family in FAMILIES:
+            _line(axes, family, moved["pixels"], [mean(s) for s in moved["accuracy"][family]])
+        chance = result["questions"]["centred"]["chance"]
+        axes.axhline(chance, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
+        axes.set(title="Tests moved, training not", xlabel="test images moved by (pixels)",
+                 ylabel="balanced accuracy", ylim=(chance - 0.04, 1.01), xticks=moved["pixels"])
+        axes.yaxis.set_major_formatter(PercentFormatter(1, 0))
+        return _svg(figure, "Accuracy against the move of the test images")
+
+
+def dots(rows: Sequence[tuple[str, Mapping[str, Sequence[float]], float]], title: str) -> str:
+    """For each row a mean and a dot per seed of each family, and the row's chance."""
+    with _panel(4.6, 0.75 + 0.95 * len(rows)) as (figure, axes):
+        for r, (_, at, chance) in enumerate(rows):
+            axes.plot([chance] * 2, [r - 0.42, r + 0.42], color=INK, linewidth=0.8,
+                      linestyle=(0, (2, 2)))
+            for i, family in enumerate(FAMILIES):
+                y = r + (i - 1.5) * 0.19
+                axes.plot(at[family], [y] * len(at[family]), MARKERS[family], alpha=0.35,
+                          color=COLOURS[family], markersize=4, clip_on=False)
+                axes.plot([mean(at[family])], [y], MARKERS[family], color=COLOURS[family],
+                          markersize=7, clip_on=False)
+        axes.set_yticks(range(len(rows)), [label for label, _, _ in rows])
+        axes.tick_params(axis="y", length=0)
+        axes.grid(visible=False, axis="y")
+        axes.set(title=title, ylim=(len(rows) - 0.5, -0.5), xlabel="balanced accuracy",
+                 xlim=(min(chance for _, _, chance in rows) - 0.06, 1.01))
+        axes.xaxis.set_major_formatter(PercentFormatter(1, 0))
+        return _svg(figure, title)

@@ -1,0 +1,320 @@
+"""Winograd's F(2, 3) on every spatial axis: `algorithm="winograd"` of the verbs of `conv`.
+
+On one axis, two outputs of a filter of 3 taps, from 4 inputs, are y = A^T [(G w) (B^T x)]:
+
+          1  0 -1  0           1    0    0
+    B^T = 0  1  1  0      G = 1/2  1/2  1/2     A^T = 1  1  1  0
+          0 -1  1  0          1/2 -1/2  1/2           0  1 -1 -1
+          0  1  0 -1           0    0    1
+
+and on more axes the same along each in turn.  An image becomes tiles of 4**rank positions in steps
+of 2, V = B^T x, and a filter U = G w.  The products of a position, summed over channels, need that
+position of U alone: they are a tile-shared sweep of one tap, period 4**rank, which the engine
+does.  All else is sums and halves, so small integers come out exactly.  The gradients:
+
+    dx: the same over dy, with taps flipped and channels exchanged
+    dw = G^T dU,  dU = sum over images and tiles of (A dy) V: the weight gradient of that sweep
+
+Cost: 2**rank multiply-adds for each output and channel, direct 3**rank; and the sums, on arrays
+2**rank times as large as x and y.
+
+Error: a term of y or dx passes through at most n + 5*rank + 2 roundings, n the channels of a
+group, and those of folding padding back.  Terms that cancel are formed too: in the place of
+direct's sum of |w x| stands
+
+    2**rank * sum over c of (sum over t of |w|) * (sum over the receptive field of |x|)
+
+at most.  For N(0, 1) data, C = O = 64, 3x3, float32, the root mean square error over that of the
+result is 2.6e-7 for y and dx, 5.0e-7 for dw (direct: 2.2e-7, 2.5e-7); for float64, 5.2e-16 and
+7.2e-16.
+
+NaN and Inf of x, or of dy in the input gradient, reach their receptive field and no more, but Inf
+can become NaN there.  Those of w reach every output of their two channels, also where the tap reads
+padding; in the weight gradient they reach all taps.  Sums can overflow where direct does not.
+
+Bits depend neither on threads nor on how a batch is split.  Outputs at even and odd positions are
+summed in two ways, so circular padding is shift-equivariant up to rounding only.
+
+Workspace: images, or where one is large its rows of tiles, are taken in slabs.  V and the products
+of a slab have no more than SLAB_BYTES, or U, or one row of tiles, whichever is most; what they are
+made from, less than that again.  U has 4**rank * O * C/groups elements and is held three times.
+
+Time in ms, direct / winograd, of a 2-core Xeon with AVX-512; float32, channels-last, padding 1,
+median of 11 calls in turn:
+
+    N, C = O, image       y, 1 thread    y, 2 threads    dw, 1 thread    dw, 2 threads
+    4,  64, 56x56           6.2 / 12       3.1 / 10        6.3 / 12        3.4 / 11
+    4, 256, 28x28            24 / 27        12 / 17         25 / 29         12 / 20
+    1, 256, 16x16x16        122 / 96                        97 / 94         49 / 76
+
+The products gain what the arithmetic promises, but the transforms run in one thread and move more
+memory.  So `algorithm="fast"` is the direct sweep: which one is faster depends on the threads, and
+bits must not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import reduce
+from itertools import pairwise, product
+from typing import Any
+
+import numpy as np
+
+from . import _engine
+from ._arrays import Array, operands, require_shape, result
+from .geometry import Geometry, as_shape, geometry, transposed_geometry, virtual_index
+from .packing import PackedFilters
+from .phases import Axis, axes, input_grad_axes
+from .runtime import resolve_threads
+
+DATA = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])  # B^T
+FILTER = np.array([[1, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 1]])  # G without its halves
+HALVES = np.array([1, 0.5, 0.5, 1])
+OUTPUT = np.array([[1, 1, 1, 0], [0, 1, -1, -1]])  # A^T
+
+SLAB_BYTES = 4 << 20  # measured: from 2 to 8 MiB much alike, more leaves the caches
+
+# Arrays here are (*space, n, c) in C order, whatever the operands' order, so that whole rows of
+# channels are added.  Positions of a tile become axes in front: (*(4,) * rank, *tiles, n, c).
+
+
+def _part(a: Array, axis: int, first: int, step: int, count: int) -> Array:
+    """`count` elements of one axis, which is counted from the last."""
+    index: Any = (..., slice(first, first + step * count, step), *(slice(None),) * (-1 - axis))
+    part: Array = a[index]
+    return part
+
+
+def _sums(matrix: Array, terms: Any, results: Any) -> None:
+    """results = matrix @ terms, for entries 0, 1 and -1, without a product."""
+    for row, to in zip(matrix, results, strict=True):
+        plus, minus = ([t for m, t in zip(row, terms, strict=True) if m == sign]
+                       for sign in (1, -1))
+        total = plus.pop(0) if plus else 0
+        for add, more in ((np.add, plus), (np.subtract, minus)):
+            for term in more:
+                total = add(total, term, out=to)
+        if total is not to:
+            to[...] = total
+
+
+def _to_positions(matrix: Array, a: Array, rank: int) -> Array:
+    """`matrix` along each axis of `a`, on windows as wide as it in steps of 2."""
+    rows, width = matrix.shape
+    for axis in range(-2 - rank, -2):
+        count = (a.shape[axis] - width) // 2 + 1
+        terms = [_part(a, axis, j, 2, count) for j in range(width)]
+        a = np.empty((rows, *terms[0].shape), a.dtype)
+        _sums(matrix, terms, a)
+    return a
+
+
+def _from_positions(matrix: Array, a: Array, rank: int) -> Array:
+    """`matrix` on the positions of each axis, its rows side by side along that axis."""
+    rows = len(matrix)
+    for axis in range(-3, -3 - rank, -1):
+        count = a.shape[axis]
+        to = np.empty((*a.shape[1:axis], rows * count, *a.shape[axis + 1:]), a.dtype)
+        _sums(matrix, a, [_part(to, axis, i, rows, count) for i in range(rows)])
+        a = to
+    return a
+
+
+def _halved(u: Array, rank: int) -> Array:
+    """The halves of G on every axis, in place: the position axes of `u` lead."""
+    scale = reduce(np.multiply.outer, [HALVES] * rank).astype(u.dtype)
+    u *= scale.reshape(*scale.shape, *(1,) * (u.ndim - rank))
+    return u
+
+
+def _space_first(a: Array) -> Array:
+    return np.moveaxis(a, (0, 1), (-2, -1))
+
+
+def _as_image(a: Array, rank: int) -> Array:
+    """(*positions, *tiles, n, c) as (n, c, positions, tiles), which the engine sweeps over."""
+    return a.reshape(4**rank, math.prod(a.shape[rank:-2]), *a.shape[-2:]).transpose(2, 3, 0, 1)
+
+
+def _filters(w: Array) -> Array:
+    """U = G w, (positions, 1, O, C/groups, 1, 1): one filter of one tap for each position."""
+    rank = w.ndim - 2
+    u = _halved(_to_positions(FILTER, np.ascontiguousarray(_space_first(w)), rank), rank)
+    return u.reshape(4**rank, 1, *w.shape[:2], 1, 1)
+
+
+def _indices(reads: tuple[Axis, ...]) -> list[Array]:
+    """What the tiles of each axis read: two elements a tile and two more; zeros, -1, at the end
+    where half of the last tile is no output."""
+    indices = [virtual_index(np.arange(a.out + a.out % 2 + 2) - a.low, a.size, a.mode)
+               for a in reads]
+    for a, index in zip(reads, indices, strict=True):
+        index[a.out + 2:] = -1
+    return indices
+
+
+def _read(a: Array, indices: list[Array]) -> Array:
+    """The elements of `a`, (*space, n, c), at the indices of each axis, zeros at -1."""
+    read = np.zeros((*map(len, indices), *a.shape[-2:]), a.dtype)
+    pieces = []  # of each axis: runs in which the index goes up in steps of one
+    for index in indices:
+        cuts = np.flatnonzero((np.diff(index) != 1) | (index[:-1] < 0)) + 1
+        pieces.append([(slice(i, j), slice(index[i], index[i] + j - i))
+                       for i, j in pairwise((0, *cuts, len(index))) if index[i] >= 0])
+    for piece in product(*pieces):
+        read[tuple(to for to, _ in piece)] = a[tuple(of for _, of in piece)]
+    return read
+
+
+def _slabs(batch: int, out: tuple[int, ...], channels: int, filters: Array
+           ) -> Iterator[tuple[slice, slice]]:
+    """Images, and rows of tiles on the first axis, that are worked on at once.
+
+    Not less than the filters, U or dU, have: each slab reads all of them.
+    """
+    rows, *rest = (-(-n // 2) for n in out)
+    row_bytes = max(4**len(out) * math.prod(rest) * channels * filters.itemsize, 1)
+    most = max(SLAB_BYTES, filters.nbytes)
+    parts = -(-rows // max(most // row_bytes, 1))
+    part, images = -(-rows // parts), max(most // (row_bytes * rows), 1)
+    for n in range(0, batch, images):
+        for r in range(0, rows, part):
+            yield slice(n, n + images), slice(r, r + part)
+
+
+def _convolve(reads: tuple[Axis, ...], x: Array, w: Array, b: Array | None, y: Array, groups: int,
+              accumulate: bool, threads: int) -> None:
+    """y (+)= b + the sweep of w over x with 3 taps on each axis."""
+    if not y.size:
+        return
+    rank, indices = len(reads), _indices(reads)
+    keywords: _engine.Sweep = {"groups": groups}
+    filters = PackedFilters(_filters(w), "tiled_conv", dict(keywords))
+    x, y = _space_first(x), _space_first(y)
+    for images, rows in _slabs(y.shape[-2], y.shape[:rank], x.shape[-1] + y.shape[-1], filters.w):
+        taken = [indices[0][2 * rows.start:2 * rows.stop + 2], *indices[1:]]
+        v = _to_positions(DATA, _read(x[..., images, :], taken), rank)
+        m = np.empty((*v.shape[:-1], y.shape[-1]), v.dtype)
+        _engine.forward("tiled_conv", "tiled", _as_image(v, rank), filters, None,
+                        {**keywords, "out": _as_image(m, rank), "n_threads": threads})
+        del v
+        part = y[2 * rows.start:2 * rows.stop, ..., images, :]
+        made = _from_positions(OUTPUT, m, rank)[tuple(map(slice, part.shape[:rank]))]
+        if b is not None:
+            made += b
+        if accumulate:
+            made += part
+        part[...] = made
+
+
+def _transposed(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array, accumulate: bool,
+                threads: int) -> Array:
+    """dx (+)= b + the adjoint of the sweep, for dy: a sweep over dy with each group's filters
+    flipped and their channels exchanged."""
+    o, c, *kernel = w.shape
+    flipped = np.flip(w, tuple(range(2, w.ndim))).reshape(g.groups, o // g.groups, c, *kernel)
+    flipped = flipped.swapaxes(1, 2).reshape(g.groups * c, o // g.groups, *kernel)
+    grads, folds = input_grad_axes(g)
+    reads = tuple(a._replace(size=a.out, out=a.size, low=2 - a.low) for a in grads)
+    if not any(map(any, folds)):
+        _convolve(reads, dy, flipped, b, dx, g.groups, accumulate, threads)
+        return dx
+    padded = np.empty_like(dx, shape=(*dx.shape[:2], *(a.size for a in grads)), subok=False)
+    _convolve(reads, dy, flipped, None, padded, g.groups, False, threads)
+    image = _engine.fold_padding(padded, g, folds)
+    if b is not None:
+        image += b.reshape(-1, *(1,) * g.rank)
+    if accumulate:
+        image += dx
+    dx[...] = image
+    return dx
+
+
+def _array(verb: str, w: Any) -> Any:
+    if isinstance(w, PackedFilters):
+        raise ValueError(f"{verb}: algorithm='winograd' takes w as an array, got a handle from "
+                         f"pack (w.shape = {w.given.shape})")
+    return w
+
+
+def _check(verb: str, g: Geometry) -> None:
+    for name, values, needed in (("kernel", g.kernel, 3), ("stride", g.stride, 1),
+                                 ("dilation", g.dilation, 1)):
+        if any(v != needed for v in values):
+            raise ValueError(f"{verb}: algorithm='winograd' needs {name}={needed} on each axis, "
+                             f"got {name}={values} (x.shape = {g.x_shape}, w.shape = {g.w_shape})")
+
+
+@np.errstate(all="ignore")  # NaN, Inf and overflow are results, not news
+def forward(verb: str, x: Any, w: Any, b: Any, keywords: _engine.Sweep) -> Array:
+    """y; see `conv`."""
+    shape, own = _engine.split(verb, keywords)
+    x, w, *bias = operands(verb, x=x, w=_array(verb, w), b=b)
+    g = geometry(verb, "conv", x.shape, w.shape, **shape)
+    _check(verb, g)
+    if bias:
+        require_shape(verb, "b", bias[0], g.b_shape, f"for w.shape = {w.shape}")
+    y, (x, w, *bias) = result(verb, g.y_shape, x, own["out"], (x, w, *bias))
+    _convolve(axes(g), x, w, bias[0] if bias else None, y, g.groups, False,
+           resolve_threads(verb, own["n_threads"]))
+    return y
+
+
+@np.errstate(all="ignore")
+def input_grad(verb: str, dy: Any, w: Any, x_shape: Any, keywords: _engine.Gradient) -> Array:
+    """dx; see `conv_input_grad`."""
+    shape, own = _engine.split(verb, keywords, "accumulate")
+    dy, w = operands(verb, dy=dy, w=_array(verb, w))
+    g = geometry(verb, "conv", as_shape(verb, "x_shape", x_shape), w.shape, **shape)
+    _check(verb, g)
+    require_shape(verb, "dy", dy, g.y_shape, f"for x_shape = {g.x_shape}, w.shape = {w.shape}")
+    dx, (dy, w) = result(verb, g.x_shape, dy, own["out"], (dy, w), own["accumulate"])
+    return _transposed(g, dy, w, None, dx, own["accumulate"],
+                       resolve_threads(verb, own["n_threads"]))
+
+
+@np.errstate(all="ignore")
+def transpose(verb: str, x: Any, w: Any, b: Any, output_padding: Any,
+              keywords: _engine.Sweep) -> Array:
+    """y of `conv_transpose`."""
+    shape, own = _engine.split(verb, keywords)
+    x, w, *bias = operands(verb, x=x, w=_array(verb, w), b=b)
+    g = transposed_geometry(x.shape, w.shape, output_padding=output_padding, **shape)
+    _check(verb, g)
+    if bias:
+        require_shape(verb, "b", bias[0], (g.in_channels,),
+                      f"for w.shape = {w.shape}, groups={g.groups}")
+    y, (x, w, *bias) = result(verb, g.x_shape, x, own["out"], (x, w, *bias))
+    return _transposed(g, x, w, bias[0] if bias else None, y, False,
+                       resolve_threads(verb, own["n_threads"]))
+
+
+@np.errstate(all="ignore")
+def weight_grad(verb: str, x: Any, dy: Any, w_shape: Any, keywords: _engine.Gradient) -> Array:
+    """dw; see `conv_weight_grad`."""
+    shape, own = _engine.split(verb, keywords, "accumulate")
+    x, dy = operands(verb, x=x, dy=dy)
+    g = geometry(verb, "conv", x.shape, as_shape(verb, "w_shape", w_shape), **shape)
+    _check(verb, g)
+    require_shape(verb, "dy", dy, g.y_shape, f"for x.shape = {x.shape}, w_shape = {g.w_shape}")
+    dw, (x, dy) = result(verb, g.w_shape, np.empty(0, x.dtype), own["out"], (x, dy),
+                         own["accumulate"])
+    channels, threads = g.w_shape[:2], resolve_threads(verb, own["n_threads"])
+    du = np.zeros((4**g.rank, 1, *channels, 1, 1), x.dtype)
+    x, dy, read = _space_first(x), _space_first(dy), _indices(axes(g))
+    pairs = [np.where((i := np.arange(n + n % 2)) < n, i, -1) for n in g.out_size]
+    for images, rows in _slabs(g.batch, g.out_size, g.in_channels + g.out_channels, du):
+        first, last = 2 * rows.start, 2 * rows.stop
+        v = _read(x[..., images, :], [read[0][first:last + 2], *read[1:]])
+        m = _read(dy[..., images, :], [pairs[0][first:last], *pairs[1:]])
+        v, m = _to_positions(DATA, v, g.rank), _to_positions(OUTPUT.T, m, g.rank)
+        _engine.weight_grad("tiled_conv_weight_grad", "tiled", _as_image(v, g.rank),
+                            _as_image(m, g.rank), du.shape, {
+                                "groups": g.groups, "out": du, "accumulate": True,
+                                "n_threads": threads})
+    du = _halved(du.reshape(*(4,) * g.rank, *(1,) * g.rank, *channels), g.rank)
+    made = np.moveaxis(_from_positions(FILTER.T, du, g.rank), (-2, -1), (0, 1))
+    dw[...] = made + dw if own["accumulate"] else made
+    return dw

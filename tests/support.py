@@ -1,0 +1,196 @@
+"""What several test files share: the verbs as data, values, memory orders, child processes."""
+
+import hashlib
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+
+import sweepconv as sc
+from sweepconv import _kernels
+from sweepconv.testing import Case, CaseFamily
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+PREFIX: dict[CaseFamily, str] = {"conv": "conv", "tiled": "tiled_conv", "local": "local_conv",
+                                 "dense": "dense"}
+KINDS = ("", "_input_grad", "_weight_grad")
+FORWARD = [*PREFIX.values(), "conv_transpose"]
+INPUT_GRADS = [prefix + "_input_grad" for prefix in PREFIX.values()]
+WEIGHT_GRADS = [prefix + "_weight_grad" for prefix in PREFIX.values()]
+GRADIENTS = [*INPUT_GRADS, *WEIGHT_GRADS]
+VERBS = [*FORWARD, *GRADIENTS]
+DTYPES = [np.float32, np.float64]
+ISAS: list[str] = _kernels.supported()
+
+
+def family_of(verb: str) -> CaseFamily:
+    prefix = verb.removesuffix("_input_grad").removesuffix("_weight_grad")
+    names: dict[str, CaseFamily] = {v: k for k, v in PREFIX.items()}
+    return names.get(prefix, "conv")
+
+
+def output_padding(case: Case) -> tuple[int, ...]:
+    """What takes y back to exactly the shape of x: the elements that the stride left over."""
+    g = case.geometry
+    return tuple((n + low + high - (k - 1) * d - 1) % s for n, (low, high), k, d, s in zip(
+        g.in_size, g.pads, g.kernel, g.dilation, g.stride, strict=True))
+
+
+def operands(verb: str, case: Case, fill: str = "real") -> dict[str, Any]:
+    """The positional arguments of `verb` by name, in their order; a bias where the case has one."""
+    arrays = {"x": case.x_shape, "w": case.w_shape, "dy": case.y_shape}
+    names = ["x", "w"]
+    if verb == "conv_transpose":
+        arrays["x"] = case.y_shape
+    elif verb.endswith("_input_grad"):
+        names = ["dy", "w"]
+    elif verb.endswith("_weight_grad"):
+        names = ["x", "dy"]
+    values: dict[str, Any] = {name: case.array(name, arrays[name], fill) for name in names}
+    if verb in FORWARD and case.bias:
+        shape = case.x_shape[1:2] if verb == "conv_transpose" else case.b_shape
+        values["b"] = case.array("b", shape, fill)
+    if verb.endswith("_input_grad"):
+        values["x_shape"] = case.x_shape
+    elif verb.endswith("_weight_grad"):
+        values["w_shape"] = case.w_shape
+    return values
+
+
+def keywords(verb: str, case: Case) -> dict[str, Any]:
+    if verb != "conv_transpose":
+        return case.keywords
+    # In numbers, since "same" means another padding there.
+    return case.keywords | {"padding": case.geometry.pads, "output_padding": output_padding(case)}
+
+
+def call(verb: str, case: Case, values: dict[str, Any], **more: Any) -> Array:
+    """`verb` of the library on the values of `operands`."""
+    return cast(Array, getattr(sc, verb)(*values.values(), **keywords(verb, case), **more))
+
+
+def run(verb: str, case: Case, fill: str = "real", **more: Any) -> Array:
+    return call(verb, case, operands(verb, case, fill), **more)
+
+
+def digest(a: Array) -> str:
+    """Shape, dtype and bits of an array, whatever its memory order."""
+    head = f"{a.shape} {a.dtype} ".encode()
+    return hashlib.sha256(head + a.tobytes()).hexdigest()
+
+
+def same_bits(a: Array, b: Array) -> bool:
+    return digest(a) == digest(b)
+
+
+def work(case: Case) -> int:
+    """Multiply-adds of one verb."""
+    rank = len(case.geometry.kernel)
+    return math.prod(case.geometry.y_shape) * math.prod(case.geometry.w_shape[-rank - 1:])
+
+
+# One call of each family that has everything: stride, dilation, groups, a crop, a bias.
+SMALL: dict[CaseFamily, Case] = {
+    "conv": Case((2, 4, 9, 8), (6, 2, 3, 2), stride=(2, 1), padding=((1, 2), (-1, 2)),
+                 dilation=(1, 2), groups=2, bias=True),
+    "tiled": Case((2, 4, 9, 8), (2, 3, 6, 2, 3, 2), stride=(1, 2), padding=((1, 2), (0, 3)),
+                  dilation=(2, 1), groups=2, family="tiled", bias=True),
+    "local": Case((2, 4, 7, 8), (4, 3, 6, 2, 3, 2), stride=2, padding=((1, 2), (0, 0)),
+                  dilation=(1, 2), groups=2, family="local", bias=True),
+    "dense": Case((3, 4, 5), (6, 4, 5), family="dense", bias=True),
+}
+
+
+# Memory orders: each gives an array that equals `a` and does not share its memory.
+
+def _strided(a: Array) -> Array:
+    """No axis is contiguous; only the outer and the inner one grow, so that it stays small."""
+    wide = [2 * n + 1 if axis in (0, a.ndim - 1) else n + 1 for axis, n in enumerate(a.shape)]
+    view: Array = np.full(wide, 77, a.dtype)[tuple(
+        slice(1, None, 2 if axis in (0, a.ndim - 1) else 1) for axis in range(a.ndim))]
+    view[...] = a
+    return view
+
+
+def _misaligned(a: Array) -> Array:
+    view = np.empty(a.nbytes + 1, np.uint8)[1:].view(a.dtype).reshape(a.shape)
+    view[...] = a
+    return view
+
+
+def _channels_last(a: Array) -> Array:
+    axis = min(1, a.ndim - 1)
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, axis, -1)).copy(), -1, axis)
+
+
+def _read_only(a: Array) -> Array:
+    copy = a.copy()
+    copy.flags.writeable = False
+    return copy
+
+
+LAYOUTS: dict[str, Callable[[Array], Array]] = {
+    "C": lambda a: a.copy(order="C"),
+    "reversed_axes": lambda a: a.copy(order="F"),
+    "channels_last": _channels_last,
+    "batch_last": lambda a: np.moveaxis(np.moveaxis(a, 0, -1).copy(), -1, 0),
+    "negative": lambda a: np.flip(np.flip(a).copy()),
+    "strided": _strided,
+    "misaligned": _misaligned,
+    "read_only": _read_only,
+}
+
+
+class Guarded:
+    """Contiguous memory between two guard bands.  `array` starts `off` bytes after a multiple of
+    64; what the bands hold is checked by `intact`."""
+
+    BAND = 256
+
+    def __init__(self, shape: Sequence[int], dtype: Any, off: int = 0) -> None:
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        whole = np.empty(size + 2 * self.BAND + 128, np.uint8)
+        first = self.BAND - (whole.ctypes.data + self.BAND) % 64 + 64 + off
+        self._low = whole[first - self.BAND:first]
+        self._high = whole[first + size:first + size + self.BAND]
+        self._low[:] = self._high[:] = 0xA5
+        self.array: Array = whole[first:first + size].view(dtype).reshape(shape)
+
+    def intact(self) -> bool:
+        return bool((self._low == 0xA5).all() and (self._high == 0xA5).all())
+
+
+# Child processes
+
+TESTS = Path(__file__).parent
+
+
+def child(code: str, timeout: float = 60, **environment: str) -> Any:
+    """What a new Python that runs `code` prints in its last line, as JSON.
+
+    It can import this file.  It fails the test if it ends badly or not in time; then all that it
+    started ends with it.
+    """
+    free = {k: v for k, v in os.environ.items() if k not in ("SWEEPCONV_ISA", "OMP_NUM_THREADS")}
+    path = os.pathsep.join([str(TESTS), str(Path(sc.__file__).parents[1])])
+    process = subprocess.Popen(
+        [sys.executable, "-X", "faulthandler", "-c", code], text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env=free | {"PYTHONPATH": path} | environment,
+        start_new_session=True)
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+        raise AssertionError(f"no end in {timeout} s; {out} {err}") from None
+    assert process.returncode == 0, f"ended with {process.returncode}: {err}"
+    return json.loads(out.splitlines()[-1])
