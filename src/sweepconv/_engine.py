@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from .geometry import Family, Geometry, Ints, Padding, as_shape, geometry, virtu
 from .packing import PackedFilters
 from .runtime import resolve_threads
 
-ALGORITHMS = ("direct", "winograd", "fast")
+Handle: TypeAlias = PackedFilters | None
+Axes: TypeAlias = "tuple[phases.Axis, ...]"
 GEOMETRY = ("stride", "padding", "dilation", "groups", "padding_mode")
 
 
@@ -39,6 +41,20 @@ class Gradient(Sweep, total=False):
     accumulate: bool
 
 
+class Algorithm(NamedTuple):
+    """The arithmetic of a sweep, once all arguments are checked and there is an array to write."""
+
+    # (verb, geometry, handle or None): raises where the algorithm cannot apply
+    check: Callable[[str, Geometry, Handle], None]
+    # (geometry, x, w, b or None, y, threads, handle or None)
+    forward: Callable[[Geometry, Array, Array, Array | None, Array, int, Handle], None]
+    # (geometry, axes of dx over dy, dy, w, b or None, dx, accumulate, threads, handle or None)
+    input_grad: Callable[[Geometry, Axes, Array, Array, Array | None, Array, bool, int, Handle],
+                         None]
+    # (geometry, x, dy, dw, accumulate, threads)
+    weight_grad: Callable[[Geometry, Array, Array, Array, bool, int], None]
+
+
 # A plan holds for any number of images and channels; what is looked up first is a call's geometry.
 
 @lru_cache(maxsize=512)
@@ -59,9 +75,50 @@ def _input_grad_plan(axes: tuple[phases.Axis, ...], exact: bool) -> _sweep.Plan:
 _input_grad_axes = lru_cache(maxsize=4096)(phases.input_grad_axes)
 
 
-def split(verb: str, keywords: Any, *allowed: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Keywords of the geometry, and the others with their defaults."""
-    own = {"out": None, "n_threads": None, "algorithm": "direct", **dict.fromkeys(allowed, False)}
+def _direct_forward(g: Geometry, x: Array, w: Array, b: Array | None, y: Array, threads: int,
+                    handle: Handle) -> None:
+    plan = _forward_plan(g)
+    _sweep.gather(plan, x, w, b, y, g.groups, False, False, threads,
+                  handle.panels(plan, g.groups, False, threads) if handle else None)
+
+
+def _direct_input_grad(g: Geometry, axes: Axes, dy: Array, w: Array, b: Array | None, dx: Array,
+                       accumulate: bool, threads: int, handle: Handle) -> None:
+    """With weights that are not all finite, 0 * Inf must not leave the receptive field."""
+    for exact in (False, True):
+        plan = _input_grad_plan(axes, exact)
+        panels = handle.panels(plan, g.groups, True, threads) if handle else None
+        if _sweep.gather(plan, dy, w, b, dx, g.groups, True, accumulate, threads, panels,
+                         not exact):
+            return
+
+
+def _direct_weight_grad(g: Geometry, x: Array, dy: Array, dw: Array, accumulate: bool,
+                        threads: int) -> None:
+    unused = any(p > n for p, n in zip(g.period, g.out_size, strict=True))
+    if unused and not accumulate:
+        dw[...] = 0  # filters of a period that is longer than the output serve no position
+    _sweep.reduce(_forward_plan(g), x, dy, dw, g.groups, accumulate, threads)
+
+
+DIRECT = Algorithm(lambda *_: None, _direct_forward, _direct_input_grad, _direct_weight_grad)
+ALGORITHMS = {"direct": DIRECT, "fast": DIRECT}  # nothing beats it yet at equal bits
+
+
+class Call(NamedTuple):
+    """The keywords of a call, sorted."""
+
+    geometry: dict[str, Any]
+    algorithm: Algorithm
+    out: Array | None
+    accumulate: bool
+    threads: int
+
+
+def sort_keywords(verb: str, keywords: Any, algorithms: dict[str, Algorithm],
+                  *more: str) -> Call:
+    """`more` names what the verb takes besides the keywords of every sweep."""
+    own = {"out": None, "n_threads": None, "algorithm": "direct", **dict.fromkeys(more, False)}
     shape = {}
     for name, value in keywords.items():
         if name in GEOMETRY:
@@ -70,16 +127,16 @@ def split(verb: str, keywords: Any, *allowed: str) -> tuple[dict[str, Any], dict
             own[name] = value
         else:
             raise TypeError(f"{verb}() got an unexpected keyword argument {name!r}")
-    if own["algorithm"] not in ALGORITHMS:
-        raise ValueError(f"{verb}: algorithm must be one of {', '.join(map(repr, ALGORITHMS))}, "
-                         f"got {own['algorithm']!r}")
-    if own["algorithm"] == "winograd" and not verb.startswith("conv"):
-        raise ValueError(f"{verb}: algorithm='winograd' needs one filter for all positions, as "
-                         "`conv` has")
-    return shape, own
+    try:
+        algorithm = algorithms[own["algorithm"]]
+    except (KeyError, TypeError):
+        raise ValueError(f"{verb}: algorithm must be one of {', '.join(map(repr, algorithms))}, "
+                         f"got {own['algorithm']!r}") from None
+    return Call(shape, algorithm, own["out"], bool(own.get("accumulate", False)),
+                resolve_threads(verb, own["n_threads"]))
 
 
-def filters_of(verb: str, w: Any, keywords: dict[str, Any]) -> tuple[Any, PackedFilters | None]:
+def filters_of(verb: str, w: Any, keywords: dict[str, Any]) -> tuple[Any, Handle]:
     """The weights' array, and the handle if `w` is one packed for this verb and keywords."""
     if isinstance(w, PackedFilters):
         w.require(verb, keywords)
@@ -87,65 +144,53 @@ def filters_of(verb: str, w: Any, keywords: dict[str, Any]) -> tuple[Any, Packed
     return w, None
 
 
-def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep) -> Array:
+def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
+            algorithms: dict[str, Algorithm] = ALGORITHMS) -> Array:
     """y of any family; see `conv`."""
-    shape, own = split(verb, keywords)
-    w, packed = filters_of(verb, w, shape)
+    call = sort_keywords(verb, keywords, algorithms)
+    w, handle = filters_of(verb, w, call.geometry)
     x, w, *bias = operands(verb, x=x, w=w, b=b)
-    g = geometry(verb, family, x.shape, w.shape, **shape)
+    g = geometry(verb, family, x.shape, w.shape, **call.geometry)
+    call.algorithm.check(verb, g, handle)
     if bias:
         require_shape(verb, "b", bias[0], g.b_shape, f"for w.shape = {w.shape}")
-    y, (x, w, *bias) = result(verb, g.y_shape, x, own["out"], (x, w, *bias))
-    plan = _forward_plan(g)
-    threads = resolve_threads(verb, own["n_threads"])
-    _sweep.gather(plan, x, w, bias[0] if bias else None, y, g.groups, False, False, threads,
-                  packed.panels(plan, g.groups, False, threads) if packed else None)
+    y, (x, w, *bias) = result(verb, g.y_shape, x, call.out, (x, w, *bias))
+    call.algorithm.forward(g, x, w, bias[0] if bias else None, y, call.threads, handle)
     return y
 
 
-def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any,
-               keywords: Gradient) -> Array:
+def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any, keywords: Gradient,
+               algorithms: dict[str, Algorithm] = ALGORITHMS) -> Array:
     """dx of any family; see `conv_input_grad`."""
-    shape, own = split(verb, keywords, "accumulate")
-    w, packed = filters_of(verb, w, shape)
+    call = sort_keywords(verb, keywords, algorithms, "accumulate")
+    w, handle = filters_of(verb, w, call.geometry)
     dy, w = operands(verb, dy=dy, w=w)
-    g = geometry(verb, family, as_shape(verb, "x_shape", x_shape), w.shape, **shape)
+    g = geometry(verb, family, as_shape(verb, "x_shape", x_shape), w.shape, **call.geometry)
+    call.algorithm.check(verb, g, handle)
     require_shape(verb, "dy", dy, g.y_shape, f"for x_shape = {g.x_shape}, w.shape = {w.shape}")
-    dx, (dy, w) = result(verb, g.x_shape, dy, own["out"], (dy, w), own["accumulate"])
-    threads = resolve_threads(verb, own["n_threads"])
-    return transposed_sweep(g, dy, w, None, dx, own["accumulate"], threads, packed)
-
-
-def transposed_sweep(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array,
-                     accumulate: bool, threads: int, packed: PackedFilters | None) -> Array:
-    """dx (+)= b + the adjoint of the forward sweep, for dy; b is of `conv_transpose`."""
-    axes, folds = _input_grad_axes(g)
-
-    def sweep(bias: Array | None, target: Array, accumulate: bool) -> None:
-        """With weights that are not all finite, 0 * Inf must not leave the receptive field."""
-        for exact in (False, True):
-            plan = _input_grad_plan(axes, exact)
-            panels = packed.panels(plan, g.groups, True, threads) if packed else None
-            if _sweep.gather(plan, dy, w, bias, target, g.groups, True, accumulate, threads,
-                             panels, not exact):
-                return
-
-    if not any(map(any, folds)):
-        sweep(b, dx, accumulate)
-        return dx
-    padded = np.empty_like(dx, shape=(*dx.shape[:2], *(a.size for a in axes)), subok=False)
-    sweep(None, padded, False)
-    image = fold_padding(padded, g, folds)
-    with np.errstate(all="ignore"):
-        if b is not None:
-            image += b.reshape(-1, *(1,) * g.rank)
-        if accumulate:
-            image += dx
-    dx[...] = image
+    dx, (dy, w) = result(verb, g.x_shape, dy, call.out, (dy, w), call.accumulate)
+    transpose(g, dy, w, None, dx, call, handle)
     return dx
 
 
 @np.errstate(all="ignore")  # Inf - Inf is a result, not news
+def transpose(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array, call: Call,
+              handle: Handle) -> None:
+    """dx (+)= b + the adjoint of the forward sweep, for dy; b is of `conv_transpose`."""
+    axes, folds = _input_grad_axes(g)
+    if not any(map(any, folds)):
+        call.algorithm.input_grad(g, axes, dy, w, b, dx, call.accumulate, call.threads, handle)
+        return
+    padded = np.empty_like(dx, shape=(*dx.shape[:2], *(a.size for a in axes)), subok=False)
+    call.algorithm.input_grad(g, axes, dy, w, None, padded, False, call.threads, handle)
+    image = fold_padding(padded, g, folds)
+    if b is not None:
+        image += b.reshape(-1, *(1,) * g.rank)
+    if call.accumulate:
+        image += dx
+    dx[...] = image
+
+
 def fold_padding(padded: Array, g: Geometry, folds: tuple[phases.Fold, ...]) -> Array:
     """The image inside `padded`, with each border element added to the one it is a copy of."""
     for axis, (n, fold) in enumerate(zip(g.in_size, folds, strict=True)):
@@ -160,19 +205,16 @@ def fold_padding(padded: Array, g: Geometry, folds: tuple[phases.Fold, ...]) -> 
     return padded
 
 
-def weight_grad(verb: str, family: Family, x: Any, dy: Any, w_shape: Any,
-                keywords: Gradient) -> Array:
+def weight_grad(verb: str, family: Family, x: Any, dy: Any, w_shape: Any, keywords: Gradient,
+                algorithms: dict[str, Algorithm] = ALGORITHMS) -> Array:
     """dw of any family; see `conv_weight_grad`."""
-    shape, own = split(verb, keywords, "accumulate")
+    call = sort_keywords(verb, keywords, algorithms, "accumulate")
     x, dy = operands(verb, x=x, dy=dy)
-    g = geometry(verb, family, x.shape, as_shape(verb, "w_shape", w_shape), **shape)
+    g = geometry(verb, family, x.shape, as_shape(verb, "w_shape", w_shape), **call.geometry)
+    call.algorithm.check(verb, g, None)
     require_shape(verb, "dy", dy, g.y_shape, f"for x.shape = {x.shape}, w_shape = {g.w_shape}")
     # A new dw is in C order: that is how weights are kept, whatever the order of the data.
-    dw, (x, dy) = result(verb, g.w_shape, np.empty(0, x.dtype), own["out"], (x, dy),
-                         own["accumulate"])
-    unused = any(p > n for p, n in zip(g.period, g.out_size, strict=True))
-    if unused and not own["accumulate"]:
-        dw[...] = 0  # filters of a period that is longer than the output serve no position
-    _sweep.reduce(_forward_plan(g), x, dy, dw, g.groups, own["accumulate"],
-                  resolve_threads(verb, own["n_threads"]))
+    dw, (x, dy) = result(verb, g.w_shape, np.empty(0, x.dtype), call.out, (x, dy),
+                         call.accumulate)
+    call.algorithm.weight_grad(g, x, dy, dw, call.accumulate, call.threads)
     return dw

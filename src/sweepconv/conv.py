@@ -12,20 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from . import winograd
 from ._arrays import Array, operands, require_shape, result
 from ._engine import (
+    ALGORITHMS,
     Gradient,
     Sweep,
     filters_of,
     forward,
     input_grad,
-    split,
-    transposed_sweep,
+    sort_keywords,
+    transpose,
     weight_grad,
 )
 from .geometry import Ints, Padding, as_shape, transposed_geometry
 from .runtime import resolve_threads
+from .winograd import WINOGRAD
+
+CHOICES = ALGORITHMS | {"winograd": WINOGRAD}
 
 
 def conv(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: Padding = 0,
@@ -73,13 +76,9 @@ def conv(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: Padding = 
     >>> sc.conv(x, np.array([[[1, 0, -1]]], np.float32))
     array([[[-2., -2., -2.]]], dtype=float32)
     """
-    keywords = Sweep(
-        stride=stride, padding=padding, dilation=dilation,
-        groups=groups, padding_mode=padding_mode, algorithm=algorithm, out=out,
-        n_threads=n_threads)
-    if algorithm == "winograd":
-        return winograd.forward("conv", x, w, b, keywords)
-    return forward("conv", "conv", x, w, b, keywords)
+    return forward("conv", "conv", x, w, b, Sweep(
+        stride=stride, padding=padding, dilation=dilation, groups=groups,
+        padding_mode=padding_mode, algorithm=algorithm, out=out, n_threads=n_threads), CHOICES)
 
 
 def conv_input_grad(dy: Any, w: Any, x_shape: Any, *, stride: Ints = 1, padding: Padding = 0,
@@ -115,13 +114,10 @@ def conv_input_grad(dy: Any, w: Any, x_shape: Any, *, stride: Ints = 1, padding:
     >>> sc.conv_input_grad(dy, w, (1, 1, 5))
     array([[[ 1.,  1.,  0., -1., -1.]]], dtype=float32)
     """
-    verb, keywords = "conv_input_grad", Gradient(
-        stride=stride, padding=padding, dilation=dilation,
-        groups=groups, padding_mode=padding_mode, algorithm=algorithm, out=out,
-        n_threads=n_threads, accumulate=accumulate)
-    if algorithm == "winograd":
-        return winograd.input_grad(verb, dy, w, x_shape, keywords)
-    return input_grad(verb, "conv", dy, w, x_shape, keywords)
+    return input_grad("conv_input_grad", "conv", dy, w, x_shape, Gradient(
+        stride=stride, padding=padding, dilation=dilation, groups=groups,
+        padding_mode=padding_mode, algorithm=algorithm, out=out, n_threads=n_threads,
+        accumulate=accumulate), CHOICES)
 
 
 def conv_weight_grad(x: Any, dy: Any, w_shape: Any, *, stride: Ints = 1, padding: Padding = 0,
@@ -157,13 +153,10 @@ def conv_weight_grad(x: Any, dy: Any, w_shape: Any, *, stride: Ints = 1, padding
     >>> sc.conv_weight_grad(x, np.ones((1, 1, 3), np.float32), (1, 1, 3))
     array([[[3., 6., 9.]]], dtype=float32)
     """
-    verb, keywords = "conv_weight_grad", Gradient(
-        stride=stride, padding=padding, dilation=dilation,
-        groups=groups, padding_mode=padding_mode, algorithm=algorithm, out=out,
-        n_threads=n_threads, accumulate=accumulate)
-    if algorithm == "winograd":
-        return winograd.weight_grad(verb, x, dy, w_shape, keywords)
-    return weight_grad(verb, "conv", x, dy, w_shape, keywords)
+    return weight_grad("conv_weight_grad", "conv", x, dy, w_shape, Gradient(
+        stride=stride, padding=padding, dilation=dilation, groups=groups,
+        padding_mode=padding_mode, algorithm=algorithm, out=out, n_threads=n_threads,
+        accumulate=accumulate), CHOICES)
 
 
 def conv_transpose(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: Padding = 0,
@@ -196,22 +189,19 @@ def conv_transpose(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: 
     array([[[1., 1., 3., 2., 2.]]], dtype=float32)
     """
     verb = "conv_transpose"
-    keywords = Sweep(
-        stride=stride, padding=padding, dilation=dilation,
-        groups=groups, padding_mode=padding_mode, algorithm=algorithm, out=out,
-        n_threads=n_threads)
-    if algorithm == "winograd":
-        return winograd.transpose(verb, x, w, b, output_padding, keywords)
-    shape, _ = split(verb, keywords)
-    w, packed = filters_of(verb, w, shape | {"output_padding": output_padding})
+    call = sort_keywords(verb, Sweep(
+        stride=stride, padding=padding, dilation=dilation, groups=groups,
+        padding_mode=padding_mode, algorithm=algorithm, out=out, n_threads=n_threads), CHOICES)
+    w, handle = filters_of(verb, w, call.geometry | {"output_padding": output_padding})
     x, w, *bias = operands(verb, x=x, w=w, b=b)
-    g = transposed_geometry(x.shape, w.shape, output_padding=output_padding, **shape)
+    g = transposed_geometry(x.shape, w.shape, output_padding=output_padding, **call.geometry)
+    call.algorithm.check(verb, g, handle)
     if bias:
         require_shape(verb, "b", bias[0], (g.in_channels,),
                       f"for w.shape = {w.shape}, groups={groups}")
     y, (x, w, *bias) = result(verb, g.x_shape, x, out, (x, w, *bias))
-    return transposed_sweep(g, x, w, bias[0] if bias else None, y, False,
-                            resolve_threads(verb, n_threads), packed)
+    transpose(g, x, w, bias[0] if bias else None, y, call, handle)
+    return y
 
 
 def bias_grad(dy: Any, b_shape: Any, *, out: Array | None = None, accumulate: bool = False,

@@ -63,11 +63,10 @@ from typing import Any
 import numpy as np
 
 from . import _engine
-from ._arrays import Array, operands, require_shape, result
-from .geometry import Geometry, as_shape, geometry, transposed_geometry, virtual_index
+from ._arrays import Array
+from .geometry import Geometry, virtual_index
 from .packing import PackedFilters
-from .phases import Axis, axes, input_grad_axes
-from .runtime import resolve_threads
+from .phases import Axis, axes
 
 DATA = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])  # B^T
 FILTER = np.array([[1, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 1]])  # G without its halves
@@ -209,99 +208,38 @@ def _convolve(reads: tuple[Axis, ...], x: Array, w: Array, b: Array | None, y: A
         part[...] = made
 
 
-def _transposed(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array, accumulate: bool,
-                threads: int) -> Array:
-    """dx (+)= b + the adjoint of the sweep, for dy: a sweep over dy with each group's filters
-    flipped and their channels exchanged."""
-    o, c, *kernel = w.shape
-    flipped = np.flip(w, tuple(range(2, w.ndim))).reshape(g.groups, o // g.groups, c, *kernel)
-    flipped = flipped.swapaxes(1, 2).reshape(g.groups * c, o // g.groups, *kernel)
-    grads, folds = input_grad_axes(g)
-    reads = tuple(a._replace(size=a.out, out=a.size, low=2 - a.low) for a in grads)
-    if not any(map(any, folds)):
-        _convolve(reads, dy, flipped, b, dx, g.groups, accumulate, threads)
-        return dx
-    padded = np.empty_like(dx, shape=(*dx.shape[:2], *(a.size for a in grads)), subok=False)
-    _convolve(reads, dy, flipped, None, padded, g.groups, False, threads)
-    image = _engine.fold_padding(padded, g, folds)
-    if b is not None:
-        image += b.reshape(-1, *(1,) * g.rank)
-    if accumulate:
-        image += dx
-    dx[...] = image
-    return dx
-
-
-def _array(verb: str, w: Any) -> Any:
-    if isinstance(w, PackedFilters):
+def _check(verb: str, g: Geometry, handle: _engine.Handle) -> None:
+    shapes = f"(x.shape = {g.x_shape}, w.shape = {g.w_shape})"
+    if handle:
         raise ValueError(f"{verb}: algorithm='winograd' takes w as an array, got a handle from "
-                         f"pack (w.shape = {w.given.shape})")
-    return w
-
-
-def _check(verb: str, g: Geometry) -> None:
+                         f"pack {shapes}")
     for name, values, needed in (("kernel", g.kernel, 3), ("stride", g.stride, 1),
                                  ("dilation", g.dilation, 1)):
         if any(v != needed for v in values):
             raise ValueError(f"{verb}: algorithm='winograd' needs {name}={needed} on each axis, "
-                             f"got {name}={values} (x.shape = {g.x_shape}, w.shape = {g.w_shape})")
+                             f"got {name}={values} {shapes}")
 
 
 @np.errstate(all="ignore")  # NaN, Inf and overflow are results, not news
-def forward(verb: str, x: Any, w: Any, b: Any, keywords: _engine.Sweep) -> Array:
-    """y; see `conv`."""
-    shape, own = _engine.split(verb, keywords)
-    x, w, *bias = operands(verb, x=x, w=_array(verb, w), b=b)
-    g = geometry(verb, "conv", x.shape, w.shape, **shape)
-    _check(verb, g)
-    if bias:
-        require_shape(verb, "b", bias[0], g.b_shape, f"for w.shape = {w.shape}")
-    y, (x, w, *bias) = result(verb, g.y_shape, x, own["out"], (x, w, *bias))
-    _convolve(axes(g), x, w, bias[0] if bias else None, y, g.groups, False,
-           resolve_threads(verb, own["n_threads"]))
-    return y
+def _forward(g: Geometry, x: Array, w: Array, b: Array | None, y: Array, threads: int,
+             handle: _engine.Handle) -> None:
+    _convolve(axes(g), x, w, b, y, g.groups, False, threads)
+
+
+def _input_grad(g: Geometry, grads: tuple[Axis, ...], dy: Array, w: Array, b: Array | None,
+                dx: Array, accumulate: bool, threads: int, handle: _engine.Handle) -> None:
+    """A sweep over dy with each group's filters flipped and their channels exchanged."""
+    o, c, *kernel = w.shape
+    flipped = np.flip(w, tuple(range(2, w.ndim))).reshape(g.groups, o // g.groups, c, *kernel)
+    flipped = flipped.swapaxes(1, 2).reshape(g.groups * c, o // g.groups, *kernel)
+    reads = tuple(a._replace(size=a.out, out=a.size, low=2 - a.low) for a in grads)
+    _convolve(reads, dy, flipped, b, dx, g.groups, accumulate, threads)
 
 
 @np.errstate(all="ignore")
-def input_grad(verb: str, dy: Any, w: Any, x_shape: Any, keywords: _engine.Gradient) -> Array:
-    """dx; see `conv_input_grad`."""
-    shape, own = _engine.split(verb, keywords, "accumulate")
-    dy, w = operands(verb, dy=dy, w=_array(verb, w))
-    g = geometry(verb, "conv", as_shape(verb, "x_shape", x_shape), w.shape, **shape)
-    _check(verb, g)
-    require_shape(verb, "dy", dy, g.y_shape, f"for x_shape = {g.x_shape}, w.shape = {w.shape}")
-    dx, (dy, w) = result(verb, g.x_shape, dy, own["out"], (dy, w), own["accumulate"])
-    return _transposed(g, dy, w, None, dx, own["accumulate"],
-                       resolve_threads(verb, own["n_threads"]))
-
-
-@np.errstate(all="ignore")
-def transpose(verb: str, x: Any, w: Any, b: Any, output_padding: Any,
-              keywords: _engine.Sweep) -> Array:
-    """y of `conv_transpose`."""
-    shape, own = _engine.split(verb, keywords)
-    x, w, *bias = operands(verb, x=x, w=_array(verb, w), b=b)
-    g = transposed_geometry(x.shape, w.shape, output_padding=output_padding, **shape)
-    _check(verb, g)
-    if bias:
-        require_shape(verb, "b", bias[0], (g.in_channels,),
-                      f"for w.shape = {w.shape}, groups={g.groups}")
-    y, (x, w, *bias) = result(verb, g.x_shape, x, own["out"], (x, w, *bias))
-    return _transposed(g, x, w, bias[0] if bias else None, y, False,
-                       resolve_threads(verb, own["n_threads"]))
-
-
-@np.errstate(all="ignore")
-def weight_grad(verb: str, x: Any, dy: Any, w_shape: Any, keywords: _engine.Gradient) -> Array:
-    """dw; see `conv_weight_grad`."""
-    shape, own = _engine.split(verb, keywords, "accumulate")
-    x, dy = operands(verb, x=x, dy=dy)
-    g = geometry(verb, "conv", x.shape, as_shape(verb, "w_shape", w_shape), **shape)
-    _check(verb, g)
-    require_shape(verb, "dy", dy, g.y_shape, f"for x.shape = {x.shape}, w_shape = {g.w_shape}")
-    dw, (x, dy) = result(verb, g.w_shape, np.empty(0, x.dtype), own["out"], (x, dy),
-                         own["accumulate"])
-    channels, threads = g.w_shape[:2], resolve_threads(verb, own["n_threads"])
+def _weight_grad(g: Geometry, x: Array, dy: Array, dw: Array, accumulate: bool,
+                 threads: int) -> None:
+    channels = g.w_shape[:2]
     du = np.zeros((4**g.rank, 1, *channels, 1, 1), x.dtype)
     x, dy, read = _space_first(x), _space_first(dy), _indices(axes(g))
     pairs = [np.where((i := np.arange(n + n % 2)) < n, i, -1) for n in g.out_size]
@@ -316,5 +254,7 @@ def weight_grad(verb: str, x: Any, dy: Any, w_shape: Any, keywords: _engine.Grad
                                 "n_threads": threads})
     du = _halved(du.reshape(*(4,) * g.rank, *(1,) * g.rank, *channels), g.rank)
     made = np.moveaxis(_from_positions(FILTER.T, du, g.rank), (-2, -1), (0, 1))
-    dw[...] = made + dw if own["accumulate"] else made
-    return dw
+    dw[...] = made + dw if accumulate else made
+
+
+WINOGRAD = _engine.Algorithm(_check, _forward, _input_grad, _weight_grad)

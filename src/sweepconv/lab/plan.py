@@ -45,7 +45,7 @@ class Plan:
     maps: int = 16
     batch: int = 40
     learning_rate: float = 3e-3
-    steps: int = 200
+    steps: int = 250
     sizes: tuple[int, ...] = (50, 100, 200, 500, 1000, 2000, 4000)
     side_size: int = 1000  # training images of the two questions where meaning depends on place
     timing_rounds: int = 30
@@ -57,7 +57,7 @@ def make_plan(data: str, target: str, *, seed: int = 0, seeds: int = 3, quick: b
     """The full plan, or the one that ends within half a minute."""
     if not quick:
         return Plan(data, target, seed, seeds, n_threads=n_threads)
-    return Plan(data, target, seed, seeds, quick=True, n_threads=n_threads, steps=60,
+    return Plan(data, target, seed, seeds, quick=True, n_threads=n_threads, steps=60, learning_rate=1e-2,
                 sizes=(100, 400, 1600), side_size=400, timing_rounds=10)
 
 
