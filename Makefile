@@ -45,6 +45,8 @@ lint: $(VENV)/.dev
 # information, which would hold the path of the build.
 wheel: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
 wheel: export CFLAGS += -g0
+# The build has an environment of its own: the headers that set-up may have fetched are named to it.
+wheel: export CPATH := $(CURDIR)/$(VENV)/include$(if $(CPATH),:$(CPATH))
 wheel: $(VENV)/.dev
 	rm -rf dist wheelhouse
 	@# The sdist first, then the wheel from the sdist: so it is known to hold what a build needs.
@@ -78,8 +80,6 @@ try:
     import ensurepip, venv
 except ImportError:
     need("the module venv with pip", "python3-venv")
-if not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")):
-    need("the header Python.h", "python3-dev")
 compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
 if not shutil.which(compiler):
     sys.exit("sweepconv needs a C compiler (GCC or Clang); there is no '%s'. "
@@ -87,14 +87,41 @@ if not shutil.which(compiler):
 endef
 export CHECK
 
+# Debian has Python.h in a package of its own. Where it is missing, that package is fetched, not
+# installed, which needs no root, and its headers are copied to .venv/include, where setuptools
+# looks as well. The machine's lists of packages may be missing, or older than the archive: then
+# fresh ones are fetched too, and removed after use. (Sandbox::User matters to root alone, whose apt
+# would fetch as a user that may not enter the folder.)
+define HEADERS
+include=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')
+test -e "$$include/Python.h" && exit
+package=lib$${include##*/}-dev # /usr/include/python3.11 is in libpython3.11-dev
+echo "Python.h is missing: the headers of $$package go to $(VENV)/include"
+rm -rf $(VENV)/apt && mkdir -p $(VENV)/apt/lists/partial && cd $(VENV)/apt
+set -- -o "Dir::State::lists=$$PWD/lists" -o "Dir::Cache=$$PWD" -o APT::Sandbox::User=root
+{
+    apt-get download $$package || { apt-get "$$@" update; apt-get "$$@" download $$package; } &&
+    dpkg -x $$package*.deb . && cp -R ".$$include/." usr/include/*-linux-* ../include
+} >log 2>&1 && rm -rf ../apt && exit
+cat log >&2
+echo "sweepconv needs the header Python.h, which $(PYTHON) lacks." \
+     "On Debian or Ubuntu: apt-get install python3-dev" >&2
+exit 1
+endef
+export HEADERS
+
 $(VENV)/.made:
 	@command -v $(PYTHON) >/dev/null || { echo "there is no '$(PYTHON)'; name a Python 3.11 or later: make PYTHON=..."; exit 1; }
 	@$(PYTHON) -c "$$CHECK"
 	$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
+$(VENV)/.headers: | $(VENV)/.made
+	@sh -c "$$HEADERS"
+	@touch $@
+
 # What pyproject.toml asks of a build, in the environment itself: a rebuild then needs no network.
-$(VENV)/.build-tools: pyproject.toml | $(VENV)/.made
+$(VENV)/.build-tools: pyproject.toml | $(VENV)/.headers
 	@$(BIN)/python -c "import tomllib; print(*tomllib.load(open('$<', 'rb'))['build-system']['requires'], sep='\n')" >$@.txt
 	$(PIP) -r $@.txt
 	@touch $@

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -174,7 +174,7 @@ class Guarded:
 TESTS = Path(__file__).parent
 
 
-def child(code: str, timeout: float = 60, **environment: str) -> Any:
+def child(code: str, timeout: float = 60, environment: Mapping[str, str] | None = None) -> Any:
     """What a new Python that runs `code` prints in its last line, as JSON.
 
     It can import this file.  It fails the test if it ends badly or not in time; then all that it
@@ -184,7 +184,7 @@ def child(code: str, timeout: float = 60, **environment: str) -> Any:
     path = os.pathsep.join([str(TESTS), str(Path(sc.__file__).parents[1])])
     process = subprocess.Popen(
         [sys.executable, "-X", "faulthandler", "-c", code], text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, env=free | {"PYTHONPATH": path} | environment,
+        stderr=subprocess.PIPE, env=free | {"PYTHONPATH": path} | dict(environment or {}),
         start_new_session=True)
     try:
         out, err = process.communicate(timeout=timeout)

@@ -176,7 +176,7 @@ def test_empty_axes_of_dense(verb: str) -> None:
 def test_special_values_spread_to_their_receptive_field(verb: str, name: str, value: float) -> None:
     """One element is special and the other operand is made of ones: what is not finite in the
     result is exactly what an indicator of the element reaches."""
-    cases = [c for c in conv_cases("full", [family_of(verb)]) if 0 < c.x_shape[0] and not c.bias]
+    cases = [c for c in conv_cases("full", [family_of(verb)]) if c.x_shape[0] and not c.bias]
     if verb in WEIGHT_GRADS and name == "dy":  # a zero of the padding times NaN is NaN
         cases = [c for c in cases if c.padding_mode != "zeros" or c.family == "dense"]
     rng = np.random.default_rng(0)

@@ -64,7 +64,7 @@ print(json.dumps([observed(), sc.show_config()["isa"], cases]))
 @pytest.mark.parametrize("isa", ISAS)
 def test_environment_forces_an_instruction_set(isa: str) -> None:
     """All verbs pass the smallest level in a process of their own."""
-    seen, name, cases = child(CONFORM, SWEEPCONV_ISA=isa)
+    seen, name, cases = child(CONFORM, environment={"SWEEPCONV_ISA": isa})
     assert seen == expected(isa)
     assert name == isa
     assert cases >= 10 * len(VERBS)
@@ -124,7 +124,7 @@ try:
 except ValueError as error:
     print(json.dumps(str(error)))
 """
-    message = child(code, SWEEPCONV_ISA="sse9")
+    message = child(code, environment={"SWEEPCONV_ISA": "sse9"})
     assert "'sse9'" in message
     assert all(isa in message for isa in ISAS)
 

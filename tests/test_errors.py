@@ -98,11 +98,13 @@ def test_shapes_of_operands(verb: str, name: str) -> None:
         try:
             got = call(verb, case, values)
         except ValueError as error:
-            assert verb in str(error)
-            assert str(array.shape) in str(error), error
+            message = str(error)
         else:  # another batch, image or number of filters may fit as well
             want = getattr(reference, verb)(*values.values(), **keywords(verb, case))
             assert got.shape == want.shape
+            continue
+        assert message.startswith(f"{verb}: ")
+        assert str(array.shape) in message, message
 
 
 @pytest.mark.parametrize("verb", SWEEPS)
@@ -208,8 +210,7 @@ def test_threads(value: Any, error: type[Exception]) -> None:
 
 @pytest.mark.parametrize("verb", SWEEPS)
 def test_algorithm(verb: str) -> None:
-    refused(verb, ValueError, "algorithm", "'direct'", "'winograd'", "'fast'", "'fft'",
-            algorithm="fft")
+    refused(verb, ValueError, "algorithm", "'direct'", "'fast'", "'fft'", algorithm="fft")
 
 
 @pytest.mark.parametrize("value, error", [
@@ -242,7 +243,7 @@ def test_out(verb: str) -> None:
         refused(verb, ValueError, "out", str(shape), str(out.shape), out=out)
     for dtype in ("float32", "int64", ">f8", "complex128"):
         refused(verb, TypeError, "out", "float64", str(np.dtype(dtype)), out=right.astype(dtype))
-    for other in (right.tolist(), 1.0, memoryview(right)):
+    for other in (right.tolist(), 1.0, right.data):
         refused(verb, TypeError, "out", type(other).__name__, out=other)
     refused(verb, ValueError, "out", "read-only", out=read_only)
 
@@ -348,8 +349,7 @@ def test_hostile_integers(seed: int) -> None:
     "sc.tiled_conv_weight_grad(x, one, (100, 1, 1, 1), stride=2**59)",
     "sc.tiled_conv_weight_grad(x, x, (2**40, 1, 1, 1))",
     "sc.conv_input_grad(three, w1, (1, 1, 10), padding=2**40, stride=2**40)",
-    "sc.conv_input_grad(three, w1, (1, 1, 10), padding=2**40, stride=2**40, "
-    "padding_mode='circular')",
+    "sc.conv_input_grad(three, w1, x.shape, padding=2**40, stride=2**40, padding_mode='reflect')",
     "sc.conv_transpose(x, w1, stride=2**50)",
     "sc.conv_transpose(x, w1, stride=2**62)",
     "sc.conv_transpose(np.ones((0, 1, 2)), w1, stride=2**34)",
@@ -377,7 +377,7 @@ except (ValueError, MemoryError) as error:
 except Exception as error:
     outcome = repr(error)
 print(json.dumps(outcome))
-""", timeout=20)
+""", timeout=10)
     assert outcome in ("ValueError", "MemoryError") or outcome.startswith("(")
 
 

@@ -66,7 +66,7 @@ with sc.threads(2):
              peak(lambda: sc.{verb}_input_grad(y, w, x.shape, {named})) - x.nbytes,
              peak(lambda: sc.{verb}_weight_grad(x, y, w.shape, {named})) - w.nbytes]
 print(json.dumps([grown, x.nbytes + w.nbytes + y.nbytes]))
-""", **MALLOC)
+""", environment=MALLOC)
     assert max(grown) < sizes + 32 * MB, [f"{n / MB:.0f} MB" for n in grown]
     if x == IMAGE:
         patches = 4 * math.prod(MAPS) // MAPS[1] * math.prod(FILTERS[1:])
@@ -83,7 +83,7 @@ for n in (8, 64):
     out[...] = 1
     grown.append(peak(lambda: sc.conv(x, w, out=out, n_threads=2)))
 print(json.dumps(grown))
-""", **MALLOC)
+""", environment=MALLOC)
     assert large < small + MB
 
 
@@ -155,7 +155,7 @@ before = resident()
 for n in range(200_000, 200_200):
     sc.conv(x[:, :, :n], w)
 print(json.dumps(resident() - before))
-""", **MALLOC) < 64 * MB
+""", environment=MALLOC) < 64 * MB
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -192,7 +192,7 @@ for room in (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 4096):
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
     outcomes.append(outcome)
 print(json.dumps([outcomes, bool((call(verb, case, v, n_threads=2) == right).all())]))
-""", MALLOC_TRIM_THRESHOLD_="0", MALLOC_MMAP_THRESHOLD_="65536", MALLOC_TOP_PAD_="0")
+""", environment=MALLOC | {"MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_TOP_PAD_": "0"})
     assert outcomes[-1] == "right"
     assert outcomes[0] == "MemoryError"
     assert set(outcomes) == {"right", "MemoryError"}

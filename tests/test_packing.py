@@ -16,7 +16,6 @@ from support import (
     LAYOUTS,
     SMALL,
     WEIGHT_GRADS,
-    Array,
     call,
     digest,
     family_of,
@@ -46,7 +45,7 @@ def _restored() -> Iterator[None]:
     sc.use_isa(before)
 
 
-def packed(verb: str, case: Case, w: Array) -> Any:
+def packed(verb: str, case: Case, w: Any) -> Any:
     return sc.pack(w, verb=verb, **keywords(verb, case))
 
 
@@ -129,7 +128,8 @@ def test_many_threads_share_a_handle() -> None:
 @pytest.mark.parametrize("given, used", [
     ({}, {"stride": 1, "padding": 0, "dilation": (1, 1), "groups": 1, "padding_mode": "zeros"}),
     ({"stride": 2}, {"stride": (2, 2)}), ({"stride": [2, 1]}, {"stride": (2, 1)}),
-    ({"padding": 1}, {"padding": ((1, 1), (1, 1))}), ({"padding": (1, 2)}, {"padding": [1, (2, 2)]}),
+    ({"padding": 1}, {"padding": ((1, 1), (1, 1))}),
+    ({"padding": (1, 2)}, {"padding": [1, (2, 2)]}),
     ({"padding": "same"}, {"padding": "same"}), ({"dilation": np.int64(2)}, {"dilation": 2}),
     ({"stride": np.array([2, 1])}, {"stride": np.array([2, 1])}),
     ({"stride": np.array([2, 1])}, {"stride": (2, 1)}),

@@ -259,7 +259,7 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
     """target[n, o, p] (+)= bias[o] + sum of source and filters, for every box of the plan.
 
     source (n, c, *spatial), target (n, o, *spatial), filters (*bank, O, C/groups, *kernel) as a
-    forward sweep takes them, bias (*bank, o) or None.  With only_finite, filters that are not all
+    forward sweep takes them, bias (*bank, o) or None.  The target is not empty.  With only_finite, filters that are not all
     finite are left alone: then the answer is False, and nothing is written.
     """
     cdef Sweep s
@@ -275,7 +275,7 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
     cdef int finite = packed.finite if packed is not None else True
     if not finite and only_finite:
         return False
-    if 0 in target.shape:
+    if plan.extents.boxes == 0:
         return True
     init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
                y.shape[1] // groups)
@@ -339,8 +339,6 @@ def reduce(Plan plan, source, dy, filters, idx groups, bint accumulate, int thre
     cdef int rank = x.ndim - 2
     cdef idx shares, box_shares, boxes, tasks
     cdef double steps
-    if 0 in filters.shape:
-        return
     init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
                y.shape[1] // groups)
     describe_array(&s.source, x)

@@ -11,9 +11,17 @@ Array: TypeAlias = "npt.NDArray[Any]"
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
+def _as_array(verb: str, name: str, value: Any) -> Array:
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{verb}: {name} is no array: {error}") from error
+
+
 def operands(verb: str, **named: Any) -> tuple[Array, ...]:
     """The operands as arrays of one dtype, float32 or float64; None (no bias) stays out."""
-    arrays = {name: np.asarray(a) for name, a in named.items() if a is not None}
+    arrays = {name: _as_array(verb, name, a) for name, a in named.items()
+              if a is not None or name != "b"}
     first_name, first = next(iter(arrays.items()))
     for name, a in arrays.items():
         if a.dtype not in DTYPES or not a.dtype.isnative:
@@ -47,7 +55,20 @@ def result(verb: str, shape: tuple[int, ...], like: Array, out: Any,
     require_shape(verb, "out", out, shape, "here")
     if not out.flags.writeable:
         raise ValueError(f"{verb}: out is read-only")
-    if out.size and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape, strict=True)):
+    if _overlaps_itself(out):
         raise ValueError(f"{verb}: out has elements that share memory (out.strides = "
                          f"{out.strides})")
     return out, tuple(a.copy(order="K") if np.may_share_memory(a, out) else a for a in inputs)
+
+
+def _overlaps_itself(a: Array) -> bool:
+    """Whether two elements share memory."""
+    if not a.size:
+        return False
+    reach = a.itemsize  # of the axes so far, in bytes
+    for step, n in sorted((abs(s), n) for s, n in zip(a.strides, a.shape, strict=True) if n > 1):
+        if step < reach:  # the axes interleave: rare, so look at each element
+            at = sum(np.ix_(*(s * np.arange(n) for s, n in zip(a.strides, a.shape, strict=True))))
+            return bool((np.diff(np.sort(at, axis=None)) < a.itemsize).any())
+        reach += step * (n - 1)
+    return False

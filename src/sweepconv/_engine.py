@@ -68,8 +68,10 @@ def _forward_plan(g: Geometry) -> _sweep.Plan:
 
 
 @lru_cache(maxsize=512)
-def _input_grad_plan(axes: tuple[phases.Axis, ...], exact: bool) -> _sweep.Plan:
-    return _sweep.Plan(phases.input_grad_sweep(axes, exact))
+def _input_grad_plan(axes: tuple[phases.Axis, ...], exact: bool) -> tuple[_sweep.Plan, bool]:
+    """The plan, and whether it covers all of dx."""
+    cut = phases.input_grad_sweep(axes, exact)
+    return _sweep.Plan(cut), phases.cover(cut, tuple(a.size for a in axes))
 
 
 _input_grad_axes = lru_cache(maxsize=4096)(phases.input_grad_axes)
@@ -86,7 +88,9 @@ def _direct_input_grad(g: Geometry, axes: Axes, dy: Array, w: Array, b: Array | 
                        accumulate: bool, threads: int, handle: Handle) -> None:
     """With weights that are not all finite, 0 * Inf must not leave the receptive field."""
     for exact in (False, True):
-        plan = _input_grad_plan(axes, exact)
+        plan, covers = _input_grad_plan(axes, exact)
+        if not covers and not accumulate:
+            dx[...] = 0 if b is None else b.reshape(-1, *(1,) * g.rank)
         panels = handle.panels(plan, g.groups, True, threads) if handle else None
         if _sweep.gather(plan, dy, w, b, dx, g.groups, True, accumulate, threads, panels,
                          not exact):
@@ -155,7 +159,8 @@ def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
     if bias:
         require_shape(verb, "b", bias[0], g.b_shape, f"for w.shape = {w.shape}")
     y, (x, w, *bias) = result(verb, g.y_shape, x, call.out, (x, w, *bias))
-    call.algorithm.forward(g, x, w, bias[0] if bias else None, y, call.threads, handle)
+    if y.size:
+        call.algorithm.forward(g, x, w, bias[0] if bias else None, y, call.threads, handle)
     return y
 
 
@@ -177,6 +182,8 @@ def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any, keyword
 def transpose(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array, call: Call,
               handle: Handle) -> None:
     """dx (+)= b + the adjoint of the forward sweep, for dy; b is of `conv_transpose`."""
+    if not dx.size:
+        return
     axes, folds = _input_grad_axes(g)
     if not any(map(any, folds)):
         call.algorithm.input_grad(g, axes, dy, w, b, dx, call.accumulate, call.threads, handle)
@@ -216,5 +223,6 @@ def weight_grad(verb: str, family: Family, x: Any, dy: Any, w_shape: Any, keywor
     # A new dw is in C order: that is how weights are kept, whatever the order of the data.
     dw, (x, dy) = result(verb, g.w_shape, np.empty(0, x.dtype), call.out, (x, dy),
                          call.accumulate)
-    call.algorithm.weight_grad(g, x, dy, dw, call.accumulate, call.threads)
+    if dw.size:
+        call.algorithm.weight_grad(g, x, dy, dw, call.accumulate, call.threads)
     return dw

@@ -45,9 +45,11 @@ def _info(options: argparse.Namespace) -> None:
 def _compare(options: argparse.Namespace) -> None:
     try:
         from .lab.command import compare
-    except ImportError as error:
-        raise RequestError(f"compare needs the package {error.name}; it comes with "
-                           "`pip install sweepconv[lab]`") from None
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] in ("matplotlib", "rich"):
+            raise RequestError(f"compare needs the package {error.name}; it comes with "
+                               "`pip install sweepconv[lab]`") from None
+        raise
     try:
         compare(data=options.data, target=options.target, quick=options.quick, seed=options.seed,
                 seeds=options.seeds, out=options.out, n_threads=options.n_threads)

@@ -92,7 +92,8 @@ def load_npz(path: str | os.PathLike[str]) -> Labelled:
 
 def _read(name: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     try:
-        with np.load(name, allow_pickle=False) as archive:
+        with open(name, "rb") as file:  # np.load would leave a broken file open
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("expected an .npz file with arrays x and y, got a single array")
             lost = [key for key in ("x", "y") if key not in archive.files]

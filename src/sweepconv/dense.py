@@ -32,9 +32,12 @@ def _pixel(a: Array) -> Array:
     return a.reshape(len(a), math.prod(a.shape[1:]), 1)
 
 
-def _filters(w: Any) -> tuple[Array, PackedFilters | None]:
+def _filters(verb: str, w: Any) -> tuple[Any, PackedFilters | None]:
     """The weights that came, as they came, and their handle if they came in one."""
-    return (w.given, w) if isinstance(w, PackedFilters) else (w, None)
+    if isinstance(w, PackedFilters):
+        w.require(verb, {})
+        return w.given, w
+    return w, None
 
 
 def dense(x: Any, w: Any, b: Any = None, *, out: Array | None = None,
@@ -69,7 +72,7 @@ def dense(x: Any, w: Any, b: Any = None, *, out: Array | None = None,
     array([[11., 17.]], dtype=float32)
     """
     verb = "dense"
-    array, handle = _filters(w)
+    array, handle = _filters(verb, w)
     x, array, *bias = operands(verb, x=x, w=array, b=b)
     _check(verb, x.shape, array.shape)
     if bias:
@@ -103,7 +106,7 @@ def dense_input_grad(dy: Any, w: Any, x_shape: Any, *, out: Array | None = None,
     """
     verb = "dense_input_grad"
     size = as_shape(verb, "x_shape", x_shape)
-    array, handle = _filters(w)
+    array, handle = _filters(verb, w)
     dy, array = operands(verb, dy=dy, w=array)
     _check(verb, size, array.shape)
     require_shape(verb, "dy", dy, (size[0], len(array)), f"for w.shape = {array.shape}")
@@ -142,7 +145,8 @@ def dense_weight_grad(x: Any, dy: Any, w_shape: Any, *, out: Array | None = None
     shape = as_shape(verb, "w_shape", w_shape)
     x, dy = operands(verb, x=x, dy=dy)
     _check(verb, x.shape, shape)
-    require_shape(verb, "dy", dy, (len(x), shape[0]), f"for w_shape = {shape}")
+    require_shape(verb, "dy", dy, (len(x), shape[0]),
+                  f"for x.shape = {x.shape}, w_shape = {shape}")
     dw, (x, dy) = result(verb, shape, np.empty(0, x.dtype), out, (x, dy), accumulate)
     pixel = np.empty((shape[0], math.prod(shape[1:]), 1), x.dtype)
     weight_grad(verb, "conv", _pixel(x), dy[:, :, None], pixel.shape,

@@ -232,7 +232,7 @@ def _geometry(
     out_size = []
     for n, k, s, d, (low, high) in zip(size, kernel, stride, dilation, pads, strict=True):
         padded, reach = n + low + high, (k - 1) * d + 1
-        if max(padded, reach, abs(low), abs(high), s) > MAX_BYTES // 8:
+        if max(padded, reach, abs(low), abs(high), s, d) > MAX_BYTES // 8:
             raise ValueError(f"{verb}: stride={s}, dilation={d}, padding={(low, high)} reach "
                              f"beyond 64-bit offsets {shapes}")
         if mode != "zeros" and n == 0 and padded > 0:
@@ -258,7 +258,7 @@ def _geometry(
     return g
 
 
-def _frozen(verb: str, name: str, value: Any) -> Any:
+def frozen(verb: str, name: str, value: Any) -> Any:
     """Sequences as tuples of ints, so that a call's arguments can be the key of a cache."""
     if isinstance(value, (int, str)):
         return value
@@ -268,7 +268,7 @@ def _frozen(verb: str, name: str, value: Any) -> Any:
         pass
     if not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
         raise TypeError(f"{verb}: {name} must be made of ints, got {value!r}")
-    return tuple(_frozen(verb, name, v) for v in value)
+    return tuple(frozen(verb, name, v) for v in value)
 
 
 def geometry(
@@ -280,8 +280,8 @@ def geometry(
     groups = as_groups(verb, groups)
     if not isinstance(padding_mode, str):
         raise TypeError(f"{verb}: padding_mode must be a str, got {padding_mode!r}")
-    return _geometry(verb, family, x_shape, w_shape, _frozen(verb, "stride", stride),
-                     _frozen(verb, "padding", padding), _frozen(verb, "dilation", dilation),
+    return _geometry(verb, family, x_shape, w_shape, frozen(verb, "stride", stride),
+                     frozen(verb, "padding", padding), frozen(verb, "dilation", dilation),
                      groups, padding_mode)
 
 
@@ -308,7 +308,7 @@ def transposed_geometry(
     if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
         raise ValueError(f"{verb}: output_padding must be less than stride or dilation, got "
                          f"{output_padding!r} with stride={stride}, dilation={dilation}")
-    padding = _frozen(verb, "padding", padding)
+    padding = frozen(verb, "padding", padding)
     same = padding in ("same", "same_lower")
     if same and any(extra):
         raise ValueError(f"{verb}: padding={padding!r} makes the result stride times as large as "
@@ -323,7 +323,8 @@ def transposed_geometry(
         result = tuple((n - 1) * s - low - high + d * (k - 1) + 1 + e for n, s, (low, high), d, k, e
                        in zip(size, stride, pads, dilation, kernel, extra, strict=True))
     if min(*size, *result) < 1:
-        raise ValueError(f"{verb}: the result would have the spatial size {result} {shapes}")
+        raise ValueError(f"{verb}: padding={pads} would leave a result of spatial size {result} "
+                         f"{shapes}")
     g = geometry(verb, "conv", (x_shape[0], w_shape[1] * groups, *result), w_shape, stride=stride,
                  padding=pads, dilation=dilation, groups=groups, padding_mode=padding_mode)
     # Where dilation > stride, output_padding can make room for more positions than x has.

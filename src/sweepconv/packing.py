@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from . import _kernels, _sweep
 from ._arrays import Array, operands
-from .geometry import per_axis
+from .geometry import frozen, per_axis
 
 PACKABLE = {
     f"{family}{verb}": bank
@@ -27,8 +25,8 @@ def _canonical(verb: str, keywords: Mapping[str, Any], rank: int) -> dict[str, A
             given[name] = per_axis(verb, name, given[name], rank, 0)
     padding = given["padding"]
     if not isinstance(padding, str):
-        entries = [padding] * rank if np.ndim(padding) == 0 else list(padding)
-        given["padding"] = tuple((p, p) if np.ndim(p) == 0 else tuple(p) for p in entries)
+        entries = (padding,) * rank if isinstance(padding, int) else padding
+        given["padding"] = tuple((p, p) if isinstance(p, int) else p for p in entries)
     return given
 
 
@@ -56,6 +54,7 @@ class PackedFilters:
         """Raise unless `verb` with `keywords` is what these filters were packed for."""
         if verb != self.verb:
             raise ValueError(f"{verb}: w was packed for {self.verb!r}")
+        keywords = {name: frozen(verb, name, value) for name, value in keywords.items()}
         if self._accepted == keywords:
             return
         ours, theirs = (_canonical(verb, k, self.rank) for k in (self.keywords, keywords))
@@ -63,7 +62,7 @@ class PackedFilters:
             if ours[name] != value:
                 raise ValueError(f"{verb}: w was packed with {name}={self.keywords.get(name)!r}, "
                                  f"got {name}={keywords.get(name)!r}")
-        self._accepted = dict(keywords)
+        self._accepted = keywords
 
     def panels(self, plan: _sweep.Plan, groups: int, transposed: bool,
                threads: int) -> _sweep.Packed:
@@ -117,6 +116,7 @@ def pack(w: Any, *, verb: str = "conv", **keywords: Any) -> PackedFilters:
     if array.ndim < least or (PACKABLE[verb] and array.ndim % 2):
         raise ValueError(f"pack: w does not have the axes that {verb} takes, "
                          f"got w.shape = {array.shape}")
+    keywords = {name: frozen(f"pack: {verb}", name, value) for name, value in keywords.items()}
     handle = PackedFilters(array.copy(order="C"), verb, keywords)
     _canonical(f"pack: {verb}", keywords, handle.rank)  # malformed keywords fail here already
     return handle

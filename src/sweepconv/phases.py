@@ -5,13 +5,14 @@ Every verb but the weight gradient's fold is one and the same sum,
     out[n, o, first + step*q] = sum over taps m, channels c of
         w[filter[m], o, c, tap[m]] * source[n, c, index[q*stride + offset[m]]]
 
-on each axis, with index -1 reading zero.  The phases of an axis are disjoint and cover it, so each
-output has one owner and one order of summation:
+on each axis, with index -1 reading zero.  The phases of an axis are disjoint, so each output has one
+owner and one order of summation:
 
 - forward: outputs p = r (mod period) use filter r; conv has period 1 and so one phase, local has
   one phase a position;
 - input gradient: inputs i of one class modulo stride*period take part in the same taps, at
   y positions in steps of `period`.  So stride inserts no zeros, and tile sharing costs nothing.
+  Inputs that no output reads are in no phase.
 
 A box is one phase on each axis.
 """
@@ -72,7 +73,7 @@ def _phase(first: int, step: int, count: int, stride: int, position: Index, tap:
     offset, packed = offset // pitch, stride // pitch
     span = int(offset[-1]) + 1 if offset.size else 1
     if count == 1:
-        packed = 1
+        packed = step = 1
     at = np.arange((count - 1) * min(packed, span) + span, dtype=np.intp)
     if packed > span:
         at = at // span * packed + at % span
@@ -83,6 +84,7 @@ def _phase(first: int, step: int, count: int, stride: int, position: Index, tap:
 
 
 def forward_phases(a: Axis) -> tuple[Phase, ...]:
+    """Phases of y over x: one for each residue of the period."""
     taps = np.arange(a.kernel, dtype=np.intp)
     return tuple(
         _phase(r, a.period, -(-(a.out - r) // a.period), a.stride * a.period,
@@ -93,15 +95,18 @@ def forward_phases(a: Axis) -> tuple[Phase, ...]:
 
 
 def input_grad_phases(a: Axis, exact: bool = False) -> tuple[Phase, ...]:
-    """Phases of dx over dy.  Mode "circular" here means that dy itself is periodic.
+    """Phases of dx over dy, of those elements of dx that any output reads.
 
-    In zero padding, border elements of dx have fewer taps than others.  They stay in one phase
-    with them and read zeros for the rest, unless `exact`: then phases are cut where taps begin and
-    end, so that nothing is multiplied that the sum does not hold.
+    Mode "circular" here means that dy itself is periodic.  In zero padding, border elements of dx
+    have fewer taps than others.  They stay in one phase with them and read zeros for the rest,
+    unless `exact`: then phases are cut where taps begin and end, so that nothing is multiplied
+    that the sum does not hold.
     """
     step = a.stride * a.period
+    first_tap = {(t * a.dilation - a.low) % a.stride for t in range(a.kernel)}
     phases = []
-    for r in range(min(step, a.size)):
+    for r in sorted(r + a.stride * m for r in first_tap for m in range(a.period)
+                    if r + a.stride * m < a.size):
         count = -(-(a.size - r) // step)
         taps = np.arange(a.kernel - 1, -1, -1, dtype=np.intp)
         position, rest = np.divmod(r + a.low - taps * a.dilation, a.stride)
@@ -118,8 +123,9 @@ def input_grad_phases(a: Axis, exact: bool = False) -> tuple[Phase, ...]:
         for low, high in pairwise(sorted(cuts)):
             live = (first < high) & (last > low)
             at = position[live] + low * a.period
-            phases.append(_phase(r + step * low, step, high - low, a.period, at, taps[live],
-                                 at % a.period, a.out, a.mode))
+            if live.any():
+                phases.append(_phase(r + step * low, step, high - low, a.period, at, taps[live],
+                                     at % a.period, a.out, a.mode))
     return tuple(phases)
 
 
@@ -171,3 +177,9 @@ def forward_sweep(axes: tuple[Axis, ...]) -> tuple[tuple[Phase, ...], ...]:
 def input_grad_sweep(axes: tuple[Axis, ...], exact: bool) -> tuple[tuple[Phase, ...], ...]:
     """The phases of the three axes (d, h, w) of dx over dy; exact where most taps read zeros."""
     return tuple(input_grad_phases(a, exact or a.out < a.kernel) for a in _three(axes))
+
+
+def cover(phases: tuple[tuple[Phase, ...], ...], size: tuple[int, ...]) -> bool:
+    """Whether the phases of all axes cover arrays of the spatial `size`."""
+    return all(sum(p.count for p in axis) == n
+               for axis, n in zip(phases[MAX_RANK - len(size):], size, strict=True))

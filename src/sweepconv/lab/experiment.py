@@ -61,7 +61,7 @@ class Experiment:
         self.plan = plan
         self.sweep = choose_sweep(x.shape[1:], plan.maps)
         self.names = class_names(labels, plan.target)
-        self.tasks = [make_tasks(x, labels, plan.target, self.sweep, [plan.seed, r])
+        self.tasks = [make_tasks(x, labels, plan.target, self.sweep, plan.sizes[-1], [plan.seed, r])
                       for r in range(plan.seeds)]
         first = self.tasks[0]
         self.sizes = usable_sizes(plan, len(first["centred"].train_x))

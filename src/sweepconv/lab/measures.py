@@ -49,13 +49,14 @@ def equivariance_error(before: Array, after: Array, steps: int, axis: int) -> tu
     error : ||after - shifted before|| / ||shifted before|| over the interior, that is where the
         receptive field sees no pixel that came in from outside.
         0 for a map that moves exactly, about sqrt(2) for unrelated maps of equal norm.
+        (Of a map that is 0 everywhere: ||after||.)
     same : share of the values that are equal bit for bit.
     """
     inner = np.take(after, range(steps, after.shape[2 + axis]), axis=2 + axis)
     moved = np.take(before, range(before.shape[2 + axis] - steps), axis=2 + axis)
     inner64, moved64 = inner.astype(np.float64), moved.astype(np.float64)
     size = float(np.linalg.norm(moved64))
-    error = float(np.linalg.norm(inner64 - moved64)) / size if size else math.nan
+    error = float(np.linalg.norm(inner64 - moved64)) / (size or 1.0)
     return error, float(np.mean(inner == moved))
 
 

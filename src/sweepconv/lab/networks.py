@@ -99,4 +99,4 @@ def _filters(family: str, sweep: Sweep) -> int:
     """How many different filters the layer stores."""
     places = {"dense": math.prod(sweep.out), "local": math.prod(sweep.out),
               "tiled": sweep.period ** len(sweep.out), "conv": 1}
-    return sweep.maps * places[family]
+    return int(sweep.maps * places[family])

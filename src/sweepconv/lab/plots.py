@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
 from .plan import FAMILIES
-from .words import count, mean, spread
-
-Result: TypeAlias = "Mapping[str, Any]"
+from .verdict import Result
+from .words import count, mean, spread, strides
 
 COLOURS = {"dense": "#D55E00", "local": "#CC79A7", "tiled": "#009E73", "conv": "#0072B2"}
 MARKERS = {"dense": "s", "local": "^", "tiled": "D", "conv": "o"}
 INK, FAINT = "#222222", "#d9d9d6"
-STYLE = {
+STYLE: Any = {  # Matplotlib types every key
     "svg.fonttype": "none",  # text stays text: small, searchable, in the page's font
     "svg.hashsalt": "sweepconv",  # the same figure gives the same bytes
     "font.family": "sans-serif", "font.size": 10, "axes.titlesize": 11,
@@ -49,8 +47,8 @@ def _svg(figure: Figure, label: str) -> str:
     """The figure as an <svg> that scales with its column and says what it shows."""
     out = io.StringIO()
     with matplotlib.rc_context(STYLE):
-        FigureCanvasSVG(figure).print_svg(
-            out, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+        figure.savefig(out, format="svg",
+                       metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = out.getvalue()
     text = text[text.index("<svg"):]
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
@@ -90,15 +88,15 @@ def learning_curve(question: Mapping[str, Any], title: str) -> str:
         return _svg(figure, f"Accuracy against training images, {title}")
 
 
-def _bars(axes: Axes, values: Mapping[str, float | None], text: Callable[[str], str]) -> None:
-    """One horizontal bar per family on a logarithmic axis, what it stands for written beside it;
+def _bars(axes: Axes, values: Mapping[str, float | None], said: Sequence[str]) -> None:
+    """One horizontal bar per family on a logarithmic axis, and beside it what `said` says of it;
     no bar where there is no value."""
     known = [v for v in values.values() if v is not None]
     low, high = min(known) / 3, max(known) * 30
     for i, family in enumerate(FAMILIES):
         value = values[family] or low
         axes.barh(i, value - low, left=low, height=0.62, color=COLOURS[family])
-        axes.annotate(text(family), (value, i), xytext=(5, 0), textcoords="offset points",
+        axes.annotate(said[i], (value, i), xytext=(5, 0), textcoords="offset points",
                       va="center")
     axes.set(xscale="log", xlim=(low, high), ylim=(len(FAMILIES) - 0.5, -0.5))
     axes.set_yticks(range(len(FAMILIES)), FAMILIES)
@@ -108,27 +106,28 @@ def _bars(axes: Axes, values: Mapping[str, float | None], text: Callable[[str], 
     axes.tick_params(axis="y", length=0)
 
 
-def bars(values: Mapping[str, float | None], title: str, text: Callable[[str], str],
+def bars(values: Mapping[str, float | None], title: str, said: Sequence[str],
          width: float = 3.4) -> str:
     """A panel of four bars on a logarithmic axis."""
     with _panel(width, 1.9) as (figure, axes):
-        _bars(axes, values, text)
+        _bars(axes, values, said)
         axes.set_title(title)
-        return _svg(figure, f"{title}: " + ", ".join(f"{f} {text(f)}" for f in FAMILIES))
+        return _svg(figure, f"{title}: " + ", ".join(
+            f"{f} {text}" for f, text in zip(FAMILIES, said, strict=True)))
 
 
 def map_error(result: Result) -> str:
     """Equivariance error against the move, at whole strides."""
-    eq, stride = result["equivariance"], max(result["settings"]["stride"])
+    eq = result["equivariance"]
     with _panel() as (figure, axes):
-        pixels = [n * stride for n in eq["strides"]]
         for family in FAMILIES:
-            _line(axes, family, pixels, eq["error"][family], clip_on=False, zorder=3)
+            _line(axes, family, eq["strides"], eq["error"][family], clip_on=False, zorder=3)
         axes.axhline(2**0.5, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
-        axes.annotate("unrelated maps", (pixels[-1], 2**0.5), xytext=(0, 4),
+        axes.annotate("unrelated maps", (eq["strides"][-1], 2**0.5), xytext=(0, 4),
                       textcoords="offset points", ha="right", fontsize=9)
-        axes.set(title="How far the map is from moving along", ylim=(0, 1.65), xticks=pixels,
-                 xlabel="image moved by (pixels, whole strides)", ylabel="equivariance error")
+        axes.set(title="How far the map is from moving along", ylim=(0, 1.65), xticks=eq["strides"],
+                 xlabel=f"image moved by (strides of {strides(result['settings']['stride'])})",
+                 ylabel="equivariance error")
         axes.yaxis.set_major_formatter(PercentFormatter(1, 0))
         return _svg(figure, "Equivariance error against the move")
 

@@ -21,7 +21,7 @@ EDGE = 2  # pixels of that frame
 def _png(rgb: Array) -> str:
     """A data URI of rgb (height, width, 3), values 0 to 1."""
     out = io.BytesIO()
-    imsave(out, np.ascontiguousarray(rgb), format="png", metadata={"Software": None})
+    imsave(out, np.ascontiguousarray(rgb), format="png", metadata={"Software": "sweepconv"})
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
 
 

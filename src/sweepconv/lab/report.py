@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
-from typing import Any, TypeAlias
 
 from . import plots
-from .findings import Finding, findings, round_2, timing_findings
+from .findings import findings, timing_findings
 from .page import figure, image, page, panels, paragraph, section
 from .plan import FAMILIES
 from .plots import COLOURS
 from .rasters import map_picture, mosaic, peak, picture
 from .sketch import marker, sketch
 from .table import needed_cell, sections, task_name
-from .words import NAMES, QUESTIONS, WHAT, count, percent
-
-Result: TypeAlias = "Mapping[str, Any]"
+from .verdict import Finding, Result, at_size
+from .words import NAMES, QUESTIONS, QUICK, WHAT, count, percent, strides
 
 KINDS = {"helps": "sharing helps", "harms": "sharing does not help, or harms",
-         "plain": "plain fact"}
+         "plain": "no verdict on sharing"}
 LEGEND = ('<div class="legend">'
           + "".join(f"<span>{marker(f)}{f}</span>" for f in FAMILIES) + "</div>")
 
@@ -70,9 +68,12 @@ def _costs(result: Result) -> str:
               "The other side of sharing: few weights, each with many occasions to learn."),
              ("multiply_adds", "Multiply-adds per image",
               "Three bars are equal: sharing saves memory, not arithmetic."))
-    return panels(*(figure(plots.bars({f: costs[f][key] for f in FAMILIES}, title,
-                                      lambda f, key=key: count(costs[f][key])), caption)
-                    for key, title, caption in shown), kind="small")
+    figures = []
+    for key, title, caption in shown:
+        values = {f: costs[f][key] for f in FAMILIES}
+        figures.append(figure(plots.bars(values, title, list(map(count, values.values()))),
+                              caption))
+    return panels(*figures, kind="small")
 
 
 def _curves(result: Result) -> str:
@@ -96,9 +97,9 @@ def _needed(result: Result) -> list[str]:
         if level is None or all(n is None for n in by.values()):
             continue
         title = f"Images needed for {percent(level, 0)}, {QUESTIONS[name].where}"
+        said = [needed_cell(by[f], question["sizes"][0]) for f in FAMILIES]
         figures.append(figure(
-            plots.bars({f: by[f] and round_2(by[f]) for f in FAMILIES}, title,
-                       lambda f, by=by, least=question["sizes"][0]: needed_cell(by[f], least), 4.6),
+            plots.bars(by, title, said, width=4.6),
             "The highest accuracy, in steps of 5 %, that at least two families reach, read off "
             "the curves above. A shorter bar is better."))
     return figures
@@ -161,12 +162,12 @@ def _filters(result: Result) -> str:
 
 def _place(result: Result) -> str:
     questions = result["questions"]
-    rows = [(QUESTIONS[q].short, {f: questions[q]["accuracy"][f][0] for f in FAMILIES},
-             questions[q]["chance"]) for q in ("place_kept", "place_forgotten") if q in questions]
+    rows = [(QUESTIONS[q].short, at_size(questions[q], 0), questions[q]["chance"])
+            for q in ("place_kept", "place_forgotten") if q in questions]
     shuffled, moved = questions["shuffled"], questions["moved"]
     i = moved["sizes"].index(shuffled["sizes"][0])
-    order = [("In order", {f: moved["accuracy"][f][i] for f in FAMILIES}, moved["chance"]),
-             ("Shuffled", {f: shuffled["accuracy"][f][0] for f in FAMILIES}, moved["chance"])]
+    order = [("In order", at_size(moved, i), moved["chance"]),
+             ("Shuffled", at_size(shuffled, 0), moved["chance"])]
     figures = [figure(plots.dots(order, "Pixels in order, and shuffled"),
                       "The same moved images, with pixels in order and in one other, fixed order. "
                       "Look at who loses by it: a dense layer does not know which pixels are "
@@ -181,7 +182,7 @@ def _place(result: Result) -> str:
 
 def _timings(result: Result) -> str:
     sweeps = result["timings"]["sweeps"]
-    total = {f: sum(way["median"] for way in sweeps[f].values()) for f in FAMILIES}
+    total = {f: sum(way["min"] for way in sweeps[f].values()) for f in FAMILIES}
     rows = "".join(
         f"<tr><td>{marker(f)}{f}</td>" + "".join(
             f"<td>{sweeps[f][way]['median']:.2f}</td><td>{sweeps[f][way]['min']:.2f}</td>"
@@ -190,8 +191,9 @@ def _timings(result: Result) -> str:
         for f in FAMILIES)
     return (paragraph(f"First layer, {result['settings']['timing_batch']} images, milliseconds. "
                       "These figures vary from run to run; all others do not.")
-            + '<div class="scroll"><table><thead><tr><th></th><th>forward</th><th>least</th>'
-              "<th>backward</th><th>least</th><th>ns per parameter</th></tr></thead>"
+            + '<div class="scroll"><table><thead><tr><th></th>'
+              "<th>forward, median</th><th>least</th><th>backward, median</th><th>least</th>"
+              "<th>ns per parameter</th></tr></thead>"
               f"<tbody>{rows}</tbody></table></div>"
             + _findings(timing_findings(result)))
 
@@ -202,8 +204,8 @@ def _method(result: Result) -> str:
         f"{count(s['images'])} images of shape {tuple(s['in_size'])}, {count(s['tested'])} of them "
         "kept for testing, drawn anew for each seed within each class. "
         f"First layer: {s['maps']} maps of {' x '.join(map(str, s['out']))} places; weak filters "
-        f"{' x '.join(map(str, s['kernel']))}, stride {s['stride'][0]}, period {s['period']}, no "
-        "padding; the dense layer has the same number of outputs. "
+        f"{' x '.join(map(str, s['kernel']))}, stride {strides(s['stride'])}, period "
+        f"{s['period']}, no padding; the dense layer has the same number of outputs. "
         f"Head: max pooling ({' x '.join(map(str, s['window']))}), ReLU, one dense layer. "
         f"Training: {s['steps']} steps of Adam, learning rate {s['learning_rate']}, batches of "
         f"{s['batch']} in which every class is drawn equally often; the same budget, images and "
@@ -222,8 +224,12 @@ def html(result: Result) -> str:
     body = "\n".join((
         _opening(result),
         section("Findings", paragraph("Written from the numbers of this run."),
+                paragraph(QUICK, "note") if result["settings"]["quick"] else "",
                 _findings(findings(result))),
-        section("All figures", _table(result)),
+        section("All figures", paragraph(
+            f"Accuracy in per cent, mean ± standard deviation of {result['settings']['seeds']} "
+            "seeds; bold: the highest. Guessing gives "
+            f"{percent(result['questions']['centred']['chance'], 0)}."), _table(result)),
         section("What is stored, and what is computed", _costs(result)),
         section("How many images must be seen", _curves(result)),
         section("When the image moves", _moves(result)),

@@ -36,7 +36,7 @@ def sketch(family: str) -> str:
             x, y = 128 + column * cell, 1 + row * cell
             parts.append(
                 f'<rect x="{x:g}" y="{y:g}" width="{cell:g}" height="{cell:g}" fill="{colour}" '
-                f'fill-opacity="{0.08 + 0.5 * (f * 7 % 16) / 15:.2f}" stroke="#fff"/>'
+                f'fill-opacity="{0.15 + 0.5 * (f * 7 % 16) / 15:.2f}" stroke="#fff"/>'
                 f'<text x="{x + cell / 2:g}" y="{y + cell / 2 + 4:g}" text-anchor="middle" '
                 f'font-size="11" fill="{INK}">{LETTERS[f]}</text>')
     parts.append('<text x="1" y="98" font-size="10">one filter sees</text>'

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .findings import Finding, findings, round_2, timing_findings
+from .findings import findings, timing_findings
 from .plan import FAMILIES
-from .words import QUESTIONS, WHAT, count, mean, percent, spread
-
-Result: TypeAlias = "Mapping[str, Any]"
+from .verdict import Finding, Result, at_size
+from .words import QUESTIONS, QUICK, WHAT, count, mean, percent, round_2, spread
 
 
 class Row(NamedTuple):
@@ -47,7 +46,7 @@ def _cost(result: Result) -> Iterator[Row]:
 
 def _curve(question: Mapping[str, Any]) -> Iterator[Row]:
     for i, n in enumerate(question["sizes"]):
-        yield _accuracies(f"{count(n)} training images", _at(question["accuracy"], i))
+        yield _accuracies(f"{count(n)} training images", at_size(question, i))
     needed, least = question["needed"], question["sizes"][0]
     if needed["level"] is not None:
         by = needed["images"]
@@ -68,23 +67,19 @@ def _moves(result: Result) -> Iterator[Row]:
     eq, settings = result["equivariance"], result["settings"]
     for i, n in enumerate(eq["strides"][:settings["period"]]):
         error = [eq["error"][f][i] for f in FAMILIES]
-        yield Row(f"map off by, moved {n * max(settings['stride'])} px",
+        yield Row(f"map off by, moved {n} stride{'s' * (n > 1)}",
                   [percent(e, 0) for e in error],
                   [j for j, e in enumerate(error) if e == min(error)])
     moved = result["moved_tests"]
     for i, p in list(enumerate(moved["pixels"]))[1:]:
-        yield _accuracies(f"accuracy, tests moved {p} px", _at(moved["accuracy"], i))
+        yield _accuracies(f"accuracy, tests moved {p} px", at_size(moved, i))
 
 
 def _place(result: Result) -> Iterator[Row]:
     for name in ("shuffled", "place_kept", "place_forgotten"):
         if name in result["questions"]:
             yield _accuracies(QUESTIONS[name].short.lower(),
-                              _at(result["questions"][name]["accuracy"], 0))
-
-
-def _at(accuracy: Mapping[str, Sequence[Any]], i: int) -> dict[str, Any]:
-    return {f: accuracy[f][i] for f in FAMILIES}
+                              at_size(result["questions"][name], 0))
 
 
 def _empty(title: str, caption: str) -> Table:
@@ -156,8 +151,10 @@ def show(console: Console, result: Result) -> None:
         console.print(Text.assemble((f"{family:6}", "bold"), WHAT[family]))
     console.print()
     console.print(figures(result))
-    console.print(Text("\nFindings", style="bold"),
-                  Text("(+ sharing helps, - it does not help or harms)"))
+    if result["settings"]["quick"]:
+        console.print(Text(QUICK, style="italic"))
+    console.print(Text("\nFindings", style="bold"), Text(
+        "(+ sharing helps, - it does not help or harms, = open)"))
     for finding in findings(result):
         _print_finding(console, finding)
     console.print()

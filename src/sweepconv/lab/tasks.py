@@ -51,8 +51,9 @@ def class_names(labels: Array, target: str) -> list[str]:
 def targets(labels: Array, target: str) -> Array:
     """Class numbers 0, 1, ... in the order of `class_names`."""
     if target == "all":
-        return np.unique(labels, return_inverse=True)[1].astype(np.int64)
-    return (labels == int(target)).astype(np.int64)
+        numbers: Array = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+        return numbers
+    return np.where(labels == int(target), 1, 0)
 
 
 def split(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -76,7 +77,7 @@ def split(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
 
 
 def reach(in_size: tuple[int, ...]) -> int:
-    """Greatest move in pixels: a seventh of the shortest axis, the empty border of MNIST."""
+    """Greatest move in pixels: a seventh of the shortest axis; on MNIST little ink is lost."""
     return max(1, min(in_size) // 7)
 
 
@@ -114,8 +115,9 @@ def placed(x: Array, sweep: Sweep) -> tuple[Array, Array]:
     for first in (margin, margin + sweep.stride[0] * sweep.period):
         canvas = np.zeros_like(x)
         rest = [(n - m) // 2 for n, m in zip(x.shape[3:], small.shape[3:], strict=True)]
-        corner = [slice(a, a + m) for a, m in zip([first, *rest], small.shape[2:], strict=True)]
-        canvas[(..., *corner)] = small
+        corner = tuple(slice(a, a + m)
+                       for a, m in zip([first, *rest], small.shape[2:], strict=True))
+        canvas[(slice(None), slice(None), *corner)] = small
         copies.append(canvas)
     return copies[0], copies[1]
 
@@ -126,7 +128,8 @@ def _shrink(x: Array, factor: int) -> Array:
     x = np.pad(x, [(0, 0), (0, 0), *pad])
     blocks = [n for size in x.shape[2:] for n in (size // factor, factor)]
     means = x.reshape(*x.shape[:2], *blocks).mean(axis=tuple(range(3, 2 * x.ndim - 2, 2)))
-    return (means * min(factor, 2)).clip(-1, 1).astype(x.dtype)  # thin strokes grow faint
+    shrunk: Array = (means * min(factor, 2)).clip(-1, 1)  # thin strokes grow faint
+    return shrunk.astype(x.dtype)
 
 
 def in_two_places(task: Task, sweep: Sweep) -> Task:
@@ -144,16 +147,18 @@ def takes_place(sweep: Sweep) -> bool:
     return room(sweep) >= 2 and math.prod(sweep.in_size) >= 16
 
 
-def make_tasks(x: Array, labels: Array, target: str, sweep: Sweep, entropy: list[int]
+def make_tasks(x: Array, labels: Array, target: str, sweep: Sweep, most: int, entropy: list[int]
                ) -> dict[str, Task]:
-    """All tasks of one seed; `entropy` seeds the generator."""
+    """All tasks of one seed with at most `most` training images; `entropy` seeds the generator."""
     rng = np.random.default_rng(entropy)
     train, test = split(labels, rng)
-    y = targets(labels, target)
-    moved, order = move(x, rng), np.random.default_rng([*entropy, 1])
-    mixed = shuffle(moved, order)
-    tasks = {name: Task(images[train], y[train], images[test], y[test])
-             for name, images in (("centred", x), ("moved", moved), ("shuffled", mixed))}
+    n = min(len(train), most)
+    used = np.concatenate([train[:n], test])
+    y, centred = targets(labels, target)[used], x[used]
+    moved = move(centred, rng)
+    mixed = shuffle(moved, rng)
+    tasks = {name: Task(images[:n], y[:n], images[n:], y[n:]) for name, images in (
+        ("centred", centred), ("moved", moved), ("shuffled", mixed))}
     if takes_place(sweep):
         tasks["place"] = in_two_places(tasks["centred"], sweep)
     return tasks

@@ -35,6 +35,9 @@ QUESTIONS = {
 }
 
 
+QUICK = "A quick run: few training steps, so all families stay below what they can do."
+
+
 def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
@@ -61,9 +64,23 @@ def count(n: float) -> str:
 
 def times(ratio: float) -> str:
     """A factor with about two significant digits."""
-    return f"{count(float(f'{ratio:.2g}'))} times" if ratio >= 10 else f"{ratio:.1f} times"
+    return f"{count(round_2(ratio))} times" if ratio >= 10 else f"{ratio:.1f} times"
 
 
 def listed(parts: Sequence[str]) -> str:
     """a, b and c."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def strides(sizes: Sequence[int]) -> str:
+    """The stride in pixels, on each axis where these differ."""
+    return pixels(sizes[0]) if len(set(sizes)) == 1 else f"{' x '.join(map(str, sizes))} pixels"
+
+
+def pixels(n: int) -> str:
+    return f"{n} pixel" if n == 1 else f"{n} pixels"
+
+
+def round_2(n: float) -> int:
+    """Two significant digits: an interpolated number of images has no more."""
+    return int(float(f"{n:.2g}"))
