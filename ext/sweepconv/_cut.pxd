@@ -7,7 +7,7 @@ output is summed by itself.  Those of `reduce` follow the shapes alone.
 
 from sweepconv._box cimport AXES, Extents, ceil_div, idx
 from sweepconv._task cimport (
-    INIT, PIXELS, RUNS, SPARE, STEPS, TAPS, Sweep, channel_block, tile_rows,
+    INIT, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS, Sweep, channel_block, tile_rows,
 )
 
 cdef enum:
@@ -71,8 +71,8 @@ cdef inline idx slots(const Sweep *s) noexcept nogil:
     return max(n, s.tile.half) + s.tile.half
 
 
-cdef inline void lay_out(Sweep *s, idx source, idx pixels, idx spare, idx runs,
-                         idx taps) noexcept nogil:
+cdef inline void lay_out(Sweep *s, idx source, idx pixels, idx spare, idx runs, idx taps,
+                         idx own) noexcept nogil:
     """Place the parts of a thread's scratch, given their bytes."""
     cdef idx at = aligned(source)
     s.at[PIXELS] = at
@@ -84,7 +84,9 @@ cdef inline void lay_out(Sweep *s, idx source, idx pixels, idx spare, idx runs,
     s.at[TAPS] = at
     at += aligned(taps)
     s.at[INIT] = at
-    s.scratch_bytes = at + aligned(s.tile.nb * s.tile.itemsize) + ALIGN
+    at += aligned(s.tile.nb * s.tile.itemsize)
+    s.at[OWN] = at
+    s.scratch_bytes = at + aligned(own) + ALIGN
 
 
 cdef inline void size_panels(Sweep *s, const Extents *e) noexcept nogil:
@@ -121,6 +123,11 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
             pixels //= 2
         else:
             break
+    # Filters that serve one block alone are packed where they are used: for local and dense that
+    # is all of them, and a bank is read once.
+    s.own_filters = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3] == 1
+    if s.own_filters:
+        s.panel_bytes = pack_scratch(s, e)
 
 
 cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
@@ -128,7 +135,8 @@ cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
     lay_out(s, max(source_panel(s, e, widest_block(e, s.sources)), pack_scratch(s, e)),
             s.chunk * slots(s) * row, slots(s) * row if s.accumulate else 0,
             (slots(s) // s.tile.half + 2) * sizeof(idx),
-            2 * (filter_panel_steps(e) + 1) * sizeof(idx))
+            2 * (filter_panel_steps(e) + 1) * sizeof(idx),
+            2 * s.panel_bytes if s.own_filters else 0)
 
 
 cdef inline idx share_bytes(const Sweep *s, const Extents *e) noexcept nogil:
@@ -162,4 +170,4 @@ cdef inline void lay_out_reduce(Sweep *s, const Extents *e) noexcept nogil:
     lay_out(s, max(source_panel(s, e, s.source_chunk),
                    filter_panel_steps(e) * s.source_chunk * row),
             max(pixels * row, share_bytes(s, e)), 0, (pixels + 1) * sizeof(idx),
-            (filter_panel_steps(e) + 1) * sizeof(idx))
+            (filter_panel_steps(e) + 1) * sizeof(idx), 0)

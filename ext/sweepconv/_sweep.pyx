@@ -16,7 +16,7 @@ from libc.string cimport memcpy, memset
 
 from sweepconv._box cimport Array, Extents, Filters, Phase, ceil_div, idx, joined_taps, span
 from sweepconv._cut cimport (
-    ALIGN, PART_PIXELS, aligned, box_steps, choose_blocks, choose_gather, choose_shares,
+    ALIGN, PART_PIXELS, SHARES, aligned, box_steps, choose_blocks, choose_gather, choose_shares,
     gather_tasks, lay_out_gather, lay_out_reduce, pack_scratch, size_panels,
 )
 from sweepconv._kernels cimport active_tiles
@@ -222,8 +222,7 @@ cdef int run_tasks(const Sweep *s, Task work, idx tasks, double steps, int threa
             for task in prange(first, last, nogil=True, num_threads=team, schedule="dynamic",
                                chunksize=1):
                 work(s, task, scratch + threadid() * s.scratch_bytes)
-        if slices > 1:
-            PyErr_CheckSignals()
+        PyErr_CheckSignals()
     return 0
 
 
@@ -290,42 +289,46 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
             s.bias_bank[a + 3 - rank] = b.strides[a]
     s.accumulate = accumulate
     size_panels(&s, &plan.extents)
+    box_bytes = groups * s.panels * s.panel_bytes
     choose_gather(&s, &plan.extents, threads)
+    if packed is not None or only_finite:
+        s.own_filters = False
+        size_panels(&s, &plan.extents)
     lay_out_gather(&s, &plan.extents)
     steps = box_steps(&s, &plan.extents)
     threads = max(1, min(threads, plan.extents.boxes * gather_tasks(&s)))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
-    box_bytes = groups * s.panels * s.panel_bytes
     boxes = plan.extents.boxes
-    cdef Memory panels
-    if packed is None:
+    cdef Memory panels = None
+    if packed is not None:
+        panels = packed.memory
+    elif not s.own_filters:
         boxes = min(boxes, max(1, <idx>BANK_BYTES // max(box_bytes, 1)))
         panels = Memory(boxes * box_bytes)
-    else:
-        panels = packed.memory
-    s.panel_data = panels.data
+    s.panel_data = panels.data if panels is not None else NULL
     s.finite = &finite
+    cdef bint pack_here = packed is None and not s.own_filters
     # Look at all before any is written.
-    if only_finite and packed is None and boxes < plan.extents.boxes:
+    if only_finite and pack_here and boxes < plan.extents.boxes:
         if not all_finite(&s, plan, boxes, threads, scratch.data):
             return False
-    while s.first_box < plan.extents.boxes:
-        boxes = min(boxes, plan.extents.boxes - s.first_box)
-        if packed is None:
+    while s.first < plan.extents.boxes:
+        boxes = min(boxes, plan.extents.boxes - s.first)
+        if pack_here:
             pack_boxes(&s, plan, boxes, threads, scratch.data)
             if only_finite and not finite:
                 return False
         run_tasks(&s, gather_task, boxes * gather_tasks(&s), boxes * steps, threads, scratch.data)
-        s.first_box += boxes
+        s.first += boxes
     return True
 
 
 cdef int all_finite(Sweep *s, Plan plan, idx boxes, int threads, char *scratch) except -1:
     """Whether all filters are, found by packing them a chunk of boxes at a time."""
-    while s.first_box < plan.extents.boxes and s.finite[0]:
-        pack_boxes(s, plan, min(boxes, plan.extents.boxes - s.first_box), threads, scratch)
-        s.first_box += boxes
-    s.first_box = 0
+    while s.first < plan.extents.boxes and s.finite[0]:
+        pack_boxes(s, plan, min(boxes, plan.extents.boxes - s.first), threads, scratch)
+        s.first += boxes
+    s.first = 0
     return s.finite[0]
 
 
@@ -337,7 +340,7 @@ def reduce(Plan plan, source, dy, filters, idx groups, bint accumulate, int thre
     cdef Py_buffer *y = held.take(dy, False)
     cdef Py_buffer *w = held.take(filters, True)
     cdef int rank = x.ndim - 2
-    cdef idx shares, box_shares, boxes, tasks
+    cdef idx shares, box_shares, held_shares, count
     cdef double steps
     init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
                y.shape[1] // groups)
@@ -347,20 +350,23 @@ def reduce(Plan plan, source, dy, filters, idx groups, bint accumulate, int thre
     s.accumulate = accumulate
     choose_blocks(&s, &plan.extents, PART_PIXELS)
     box_shares = choose_shares(&s, &plan.extents)
-    boxes = min(plan.extents.boxes,
-                max(1, <idx>BANK_BYTES // max(box_shares * s.parts * s.panel_bytes, 1)))
+    shares = plan.extents.boxes * box_shares
+    held_shares = min(shares, max(<idx>SHARES, <idx>BANK_BYTES // (s.parts * s.panel_bytes)))
     lay_out_reduce(&s, &plan.extents)
-    tasks = boxes * box_shares * s.parts
-    threads = max(1, min(threads, tasks))
+    threads = max(1, min(threads, held_shares * s.parts))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
-    cdef Memory buffers = Memory(tasks * s.panel_bytes)
+    cdef Memory buffers = Memory(held_shares * s.parts * s.panel_bytes)
     s.panel_data = buffers.data
-    steps = box_steps(&s, &plan.extents)
-    while s.first_box < plan.extents.boxes:
-        shares = min(boxes, plan.extents.boxes - s.first_box) * box_shares
-        run_tasks(&s, reduce_task, shares * s.parts, boxes * steps, threads, scratch.data)
-        run_tasks(&s, fold_task, shares, shares * s.parts * s.panel_bytes, threads, scratch.data)
-        s.first_box += boxes
+    steps = box_steps(&s, &plan.extents) / box_shares
+    while s.first < shares:
+        count = min(held_shares, shares - s.first)
+        # Each part in rounds, so that a call of few long tasks sees signals too.
+        s.rounds = <idx>(count * steps / (<double>SLICE_WORK * threads)) + 1
+        for s.round in range(s.rounds):
+            run_tasks(&s, reduce_task, count * s.parts, count * steps / s.rounds, threads,
+                      scratch.data)
+        run_tasks(&s, fold_task, count, count * s.parts * s.panel_bytes, threads, scratch.data)
+        s.first += count
 
 
 def forked():

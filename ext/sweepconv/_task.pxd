@@ -29,6 +29,7 @@ cdef enum:
     RUNS
     TAPS
     INIT
+    OWN
     PARTS
 
 
@@ -54,7 +55,10 @@ cdef struct Sweep:
     idx source_chunk        # weight gradient: sources of a task
     idx source_chunks
     idx parts               # weight gradient: parts of the pixels
-    idx first_box           # box of task 0
+    idx first               # box of task 0; weight gradient: share of task 0
+    idx round               # weight gradient: of `rounds` that each part is taken in
+    idx rounds
+    bint own_filters        # gather: each task packs the filters that it alone uses
     bint accumulate
     int *finite             # gather: cleared when a filter panel holds NaN or Inf
     char *panel_data        # filter panels, or the buffers of the weight gradient
@@ -105,7 +109,7 @@ cdef inline void pack_task(const Sweep *s, idx task, char *scratch) noexcept nog
     cdef idx panel = task % s.panels, group = task // s.panels % s.groups, first = 0, count
     cdef idx row = s.tile.nb * s.tile.itemsize
     cdef char *to = s.panel_data + task * s.panel_bytes
-    find_box(s, s.first_box + task // (s.panels * s.groups), phase)
+    find_box(s, s.first + task // (s.panels * s.groups), phase)
     cdef idx taps = box_taps(phase), block = channel_block(taps, s.sources)
     while first < s.sources and taps:
         count = min(block, s.sources - first)
@@ -195,7 +199,8 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
     cdef idx *run = <idx *>(scratch + s.at[RUNS])
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
     cdef char *init = scratch + s.at[INIT]
-    find_box(s, s.first_box + box, phase)
+    cdef char *own = scratch + s.at[OWN]
+    find_box(s, s.first + box, phase)
     find_block(s, task % per_box, place)
     if not cut_block(&b, phase, s.batch, s.size, place):
         return
@@ -205,6 +210,7 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
     cdef idx panel_size = runs * s.tile.half * row if block < s.sources else 0
     cdef idx last_panel = min(first_panel + s.chunk, s.panels)
     cdef char *sums
+    cdef char *filters
     tap_starts(&b, taps)
     while True:
         count = min(block, s.sources - first) if total else 0
@@ -215,9 +221,15 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
             sums = pixels + (panel - first_panel) * panel_size
             if first == 0:
                 init_row(s, phase, group, panel, init)
-            sum_taps(s, &b, taps, run, runs, count, source,
-                     s.panel_data + ((box * s.groups + group) * s.panels + panel) * s.panel_bytes
-                     + first * total * row,
+            if s.own_filters:
+                filters = own
+                move_filters(s.tile, phase, &s.filters, group, first, count, panel * s.tile.nb,
+                             target_count(s, panel), filters, 1, count,
+                             own + s.panel_bytes, True)
+            else:
+                filters = (s.panel_data + first * total * row
+                           + ((box * s.groups + group) * s.panels + panel) * s.panel_bytes)
+            sum_taps(s, &b, taps, run, runs, count, source, filters,
                      init if first == 0 else NULL, total if count else 0,
                      tap_block(phase, max(count, 1)), taps + total, sums,
                      2 * target_count(s, panel) <= s.tile.nb)
@@ -257,7 +269,7 @@ cdef inline void find_share(const Sweep *s, idx share, Share *h) noexcept nogil:
     h.sources = min(s.source_chunk, s.sources - h.source)
     share //= s.source_chunks
     h.group = share % s.groups
-    find_box(s, s.first_box + share // s.groups, h.phase)
+    find_box(s, share // s.groups, h.phase)
     h.taps = box_taps(h.phase)
     h.joined = joined_taps(h.phase[2])
     h.rows = h.joined * h.sources
@@ -270,6 +282,7 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
     cdef Block b
     cdef idx *place = [0, 0, 0, 0]
     cdef idx part = task % s.parts, total = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
+    cdef idx first = part * total // s.parts, last = (part + 1) * total // s.parts
     cdef idx block, panel, group, r, row = s.tile.nb * s.tile.itemsize, half = s.tile.half
     cdef char *source = scratch
     cdef char *dy = scratch + s.at[PIXELS]
@@ -278,9 +291,11 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
     cdef char *sums = s.panel_data + task * s.panel_bytes
     cdef char *at
     cdef char *base
-    find_share(s, task // s.parts, &h)
-    memset(sums, 0, h.panels * h.panel_bytes)
-    for block in range(part * total // s.parts, (part + 1) * total // s.parts):
+    find_share(s, s.first + task // s.parts, &h)
+    if s.round == 0:
+        memset(sums, 0, h.panels * h.panel_bytes)
+    for block in range(first + (last - first) * s.round // s.rounds,
+                       first + (last - first) * (s.round + 1) // s.rounds):
         find_block(s, block, place)
         if not cut_block(&b, h.phase, s.batch, s.size, place):
             continue
@@ -308,7 +323,7 @@ cdef inline void fold_task(const Sweep *s, idx share, char *scratch) noexcept no
     cdef idx apart = 1, part, panel, count
     cdef char *sums = s.panel_data + share * s.parts * s.panel_bytes
     cdef char *old = scratch + s.at[PIXELS]
-    find_share(s, share, &h)
+    find_share(s, s.first + share, &h)
     count = h.panel_bytes // s.tile.itemsize
     while apart < s.parts:
         for part in range((s.parts + apart - 1) // (2 * apart)):

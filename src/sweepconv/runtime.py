@@ -23,6 +23,8 @@ import numpy as np
 
 from . import _kernels, _sweep
 
+MOST_THREADS = 256  # what more would have no core to run on
+
 _threads: ContextVar[int | None] = ContextVar("sweepconv_threads", default=None)
 
 
@@ -70,9 +72,9 @@ def resolve_threads(verb: str, n_threads: int | None) -> int:
         n = operator.index(n_threads)
     except TypeError:
         raise TypeError(f"{verb}: n_threads must be None or an int, got {n_threads!r}") from None
-    if not 1 <= n <= 4096:
-        raise ValueError(f"{verb}: n_threads must be None or from 1 to 4096, got {n}")
-    return n
+    if n < 1:
+        raise ValueError(f"{verb}: n_threads must be None or at least 1, got {n}")
+    return min(n, MOST_THREADS)
 
 
 @contextmanager
