@@ -324,7 +324,8 @@ def test_packed_filters_raise(verb: str) -> None:
 ], ids=["tiled", "local"])
 def test_other_families_raise(case: Case, kind: str) -> None:
     verb = f"{case.family}_conv{kind}"
-    with pytest.raises(ValueError, match=f"{verb}: algorithm must be one of 'direct', 'fast', got 'winograd'"):
+    with pytest.raises(ValueError, match=f"{verb}: algorithm must be one of 'direct', 'fast', "
+                                         "got 'winograd'"):
         run(verb, case, algorithm="winograd")
 
 

@@ -52,6 +52,7 @@ cdef class Plan:
     cdef idx count[3]
     cdef void *memory
     cdef Extents extents
+    cdef readonly idx nbytes
 
     def __cinit__(self, axes):
         cdef idx phases = 0, numbers = 0, steps
@@ -60,7 +61,8 @@ cdef class Plan:
             for p in axis:
                 phases += 1
                 numbers += 3 * len(p.offset) + 2 * len(p.index)
-        self.memory = calloc(1, phases * sizeof(Phase) + numbers * sizeof(idx))
+        self.nbytes = phases * sizeof(Phase) + numbers * sizeof(idx)
+        self.memory = calloc(1, self.nbytes)
         if self.memory == NULL:
             raise MemoryError()
         cdef Phase *phase = <Phase *>self.memory

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from threading import Lock
 from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 import numpy as np
@@ -55,31 +56,42 @@ class Algorithm(NamedTuple):
     weight_grad: Callable[[Geometry, Array, Array, Array, bool, int], None]
 
 
-# A plan holds for any number of images and channels; what is looked up first is a call's geometry.
+class _Plans:
+    """The plans last used, up to a number of bytes: those of long signals are large."""
 
-@lru_cache(maxsize=512)
-def _plan_of_axes(axes: tuple[phases.Axis, ...]) -> _sweep.Plan:
-    return _sweep.Plan(phases.forward_sweep(axes))
+    def __init__(self, most_bytes: int) -> None:
+        self._most, self._bytes, self._lock = most_bytes, 0, Lock()
+        self._found: dict[Any, tuple[_sweep.Plan, bool]] = {}  # the last used stand last
+
+    def get(self, g: Geometry, axes: Axes | None = None, exact: bool = False
+            ) -> tuple[_sweep.Plan, bool]:
+        """The plan, and whether it covers all of its target; `axes` are those of dx over dy."""
+        key = (g, axes is None, exact)
+        with self._lock:
+            if (found := self._found.pop(key, None)) is not None:
+                self._found[key] = found
+                return found
+        if axes is None:
+            made = _sweep.Plan(phases.forward_sweep(phases.axes(g))), True
+        else:
+            cut = phases.input_grad_sweep(axes, exact)
+            made = _sweep.Plan(cut), phases.cover(cut, tuple(a.size for a in axes))
+        with self._lock:
+            if key not in self._found:
+                self._found[key] = made
+                self._bytes += made[0].nbytes
+            while self._bytes > self._most and len(self._found) > 1:
+                self._bytes -= self._found.pop(next(iter(self._found)))[0].nbytes
+        return made
 
 
-@lru_cache(maxsize=4096)
-def _forward_plan(g: Geometry) -> _sweep.Plan:
-    return _plan_of_axes(phases.axes(g))
-
-
-@lru_cache(maxsize=512)
-def _input_grad_plan(axes: tuple[phases.Axis, ...], exact: bool) -> tuple[_sweep.Plan, bool]:
-    """The plan, and whether it covers all of dx."""
-    cut = phases.input_grad_sweep(axes, exact)
-    return _sweep.Plan(cut), phases.cover(cut, tuple(a.size for a in axes))
-
-
-_input_grad_axes = lru_cache(maxsize=4096)(phases.input_grad_axes)
+_plans = _Plans(16 << 20)
+_input_grad_axes = lru_cache(maxsize=1024)(phases.input_grad_axes)
 
 
 def _direct_forward(g: Geometry, x: Array, w: Array, b: Array | None, y: Array, threads: int,
                     handle: Handle) -> None:
-    plan = _forward_plan(g)
+    plan, _ = _plans.get(g)
     _sweep.gather(plan, x, w, b, y, g.groups, False, False, threads,
                   handle.panels(plan, g.groups, False, threads) if handle else None)
 
@@ -88,7 +100,7 @@ def _direct_input_grad(g: Geometry, axes: Axes, dy: Array, w: Array, b: Array | 
                        accumulate: bool, threads: int, handle: Handle) -> None:
     """With weights that are not all finite, 0 * Inf must not leave the receptive field."""
     for exact in (False, True):
-        plan, covers = _input_grad_plan(axes, exact)
+        plan, covers = _plans.get(g, axes, exact)
         if not covers and not accumulate:
             dx[...] = 0 if b is None else b.reshape(-1, *(1,) * g.rank)
         panels = handle.panels(plan, g.groups, True, threads) if handle else None
@@ -102,7 +114,8 @@ def _direct_weight_grad(g: Geometry, x: Array, dy: Array, dw: Array, accumulate:
     unused = any(p > n for p, n in zip(g.period, g.out_size, strict=True))
     if unused and not accumulate:
         dw[...] = 0  # filters of a period that is longer than the output serve no position
-    _sweep.reduce(_forward_plan(g), x, dy, dw, g.groups, accumulate, threads)
+    plan, _ = _plans.get(g)
+    _sweep.reduce(plan, x, dy, dw, g.groups, accumulate, threads)
 
 
 DIRECT = Algorithm(lambda *_: None, _direct_forward, _direct_input_grad, _direct_weight_grad)
@@ -122,7 +135,8 @@ class Call(NamedTuple):
 def sort_keywords(verb: str, keywords: Any, algorithms: dict[str, Algorithm],
                   *more: str) -> Call:
     """`more` names what the verb takes besides the keywords of every sweep."""
-    own = {"out": None, "n_threads": None, "algorithm": "direct", **dict.fromkeys(more, False)}
+    own: dict[str, Any] = {"out": None, "n_threads": None, "algorithm": "direct",
+                           **dict.fromkeys(more, False)}
     shape = {}
     for name, value in keywords.items():
         if name in GEOMETRY:

@@ -6,8 +6,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 class Plan:
-    boxes: int
-    steps: int
+    nbytes: int
     def __init__(self, axes: Sequence[Sequence[Any]]) -> None: ...
 
 class Packed:

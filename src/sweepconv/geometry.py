@@ -184,7 +184,7 @@ def _check_bytes(verb: str, name: str, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{verb}: {name} of shape {shape} is too large for 64-bit offsets")
 
 
-@lru_cache(maxsize=4096, typed=True)
+@lru_cache(maxsize=1024, typed=True)
 def _geometry(
     verb: str, family: Family, x_shape: tuple[int, ...], w_shape: tuple[int, ...],
     stride: Any, padding: Any, dilation: Any, groups: int, mode: str,

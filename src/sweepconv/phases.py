@@ -5,8 +5,8 @@ Every verb but the weight gradient's fold is one and the same sum,
     out[n, o, first + step*q] = sum over taps m, channels c of
         w[filter[m], o, c, tap[m]] * source[n, c, index[q*stride + offset[m]]]
 
-on each axis, with index -1 reading zero.  The phases of an axis are disjoint, so each output has one
-owner and one order of summation:
+on each axis, with index -1 reading zero.  The phases of an axis are disjoint, so each output has
+one owner and one order of summation:
 
 - forward: outputs p = r (mod period) use filter r; conv has period 1 and so one phase, local has
   one phase a position;
