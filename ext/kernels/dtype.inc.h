@@ -1,10 +1,12 @@
 /* The kernels of one dtype.  Parameters: T, T_ANY, TAG (f32, f64), HALF, VEC_BYTES, and SIDE. */
 #define NAME(x) SC_JOIN(SC_JOIN(TAG, _), x)
 #define VECTOR NAME(vector)
+#define VECTOR_ANY NAME(vector_any)
 #define BLOCK NAME(block)
 #define NB (2 * VEC_BYTES / (int)sizeof(T))
 
 typedef T VECTOR __attribute__((vector_size(VEC_BYTES), may_alias));
+typedef T VECTOR_ANY __attribute__((vector_size(VEC_BYTES), aligned(1), may_alias));
 typedef T BLOCK __attribute__((vector_size(SIDE * sizeof(T)), aligned(1), may_alias));
 
 #if SIDE == 8
@@ -46,6 +48,7 @@ static const sc_tiles NAME(tiles) = {
 
 #undef NAME
 #undef VECTOR
+#undef VECTOR_ANY
 #undef BLOCK
 #undef NB
 #undef INTERLEAVE_LOW

@@ -11,16 +11,17 @@
 
 /* The one sum of the library, over `lines` lines of `len` steps each:
  *
- *     acc[i][v] = start + sum over l, k of  x_i[off[l] + k*ks] * w[l*len + k][v]
+ *     to_h[i][v] = start_h[i][v] + sum over l, k of  x_h[i*rs + off[l] + k*ks] * w[l*len + k][v]
  *
- * for 2*half rows i: row i < half starts at xa + i*rs, row half + i at xb + i*rs; v < nb, or
- * v < nb/2 for the tile that is one vector wide.  `start` is init[v] where init is given, else
- * acc[i][v].  The sum is formed from zero and added to `start` last: chains stay short, and the
- * order depends on l and k alone.
- * acc: [2*half][nb] and w: [lines*len][nb], both aligned to 64 bytes. */
-typedef void (*sc_outer)(void *acc, const void *init, const void *xa, const void *xb, ptrdiff_t rs,
-                         ptrdiff_t ks, const ptrdiff_t *off, ptrdiff_t lines, ptrdiff_t len,
-                         const void *w);
+ * for the rows i < half of both halves h = a, b, and v < nb, or v < nb/2 for the tile that is one
+ * vector wide.  Rows of `to` and `start` are to_row and start_row elements apart: start_row 0 is
+ * one start for all.  The sum is formed from zero and added to `start` last: chains stay short, and
+ * the order depends on l and k alone.  `to` may be `start`.
+ * w: [lines*len][nb], aligned to 64 bytes; all else may stand anywhere. */
+typedef void (*sc_outer)(void *to_a, void *to_b, ptrdiff_t to_row, const void *start_a,
+                         const void *start_b, ptrdiff_t start_row, const void *xa, const void *xb,
+                         ptrdiff_t rs, ptrdiff_t ks, const ptrdiff_t *off, ptrdiff_t lines,
+                         ptrdiff_t len, const void *w);
 
 /* dst[r][c] = src[r][c] for any strides in bytes. */
 typedef void (*sc_move)(void *dst, ptrdiff_t dst_row, ptrdiff_t dst_col, const void *src,

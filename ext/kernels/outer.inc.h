@@ -4,14 +4,15 @@
  * gradient: the same over dy.  Weight gradient: rows are input channels, steps are pixels.
  * The rows come in two halves with a base pointer each, so that one tile can serve the ends of
  * two image rows, and so that all row offsets stay in registers.
- * Parameters: T, VECTOR, HALF, NV (vectors wide), NB (outputs of a full tile), OUTER (the name). */
-static void OUTER(void *acc_, const void *init_, const void *xa_, const void *xb_, ptrdiff_t rs,
-                  ptrdiff_t ks, const ptrdiff_t *off, ptrdiff_t lines, ptrdiff_t len,
+ * Parameters: T, VECTOR, VECTOR_ANY, HALF, NV (vectors wide), NB (outputs of a full tile), OUTER (the name). */
+static void OUTER(void *to_a_, void *to_b_, ptrdiff_t to_row, const void *start_a_,
+                  const void *start_b_, ptrdiff_t start_row, const void *xa_, const void *xb_,
+                  ptrdiff_t rs, ptrdiff_t ks, const ptrdiff_t *off, ptrdiff_t lines, ptrdiff_t len,
                   const void *w_)
 {
     enum { VL = sizeof(VECTOR) / sizeof(T) };
-    T *acc = acc_;
-    const T *init = init_, *w = w_;
+    T *to_a = to_a_, *to_b = to_b_;
+    const T *start_a = start_a_, *start_b = start_b_, *w = w_;
     VECTOR sum[2 * HALF][NV];
     UNROLL for (int i = 0; i < 2 * HALF; i++)
         UNROLL for (int v = 0; v < NV; v++) sum[i][v] = (VECTOR){0};
@@ -34,10 +35,11 @@ static void OUTER(void *acc_, const void *init_, const void *xa_, const void *xb
             w += NB;
         }
     }
-    UNROLL for (int i = 0; i < 2 * HALF; i++) {
+    UNROLL for (int i = 0; i < HALF; i++) {
         UNROLL for (int v = 0; v < NV; v++) {
-            VECTOR *a = (VECTOR *)(acc + i * NB + v * VL);
-            *a = sum[i][v] + (init ? *(const VECTOR *)(init + v * VL) : *a);
+            const ptrdiff_t to = i * to_row + v * VL, start = i * start_row + v * VL;
+            *(VECTOR_ANY *)(to_a + to) = sum[i][v] + *(const VECTOR_ANY *)(start_a + start);
+            *(VECTOR_ANY *)(to_b + to) = sum[HALF + i][v] + *(const VECTOR_ANY *)(start_b + start);
         }
     }
 }

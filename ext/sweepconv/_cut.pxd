@@ -7,7 +7,7 @@ output is summed by itself.  Those of `reduce` follow the shapes alone.
 
 from sweepconv._box cimport AXES, Extents, ceil_div, idx
 from sweepconv._task cimport (
-    INIT, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS, Sweep, channel_block, tile_rows,
+    INIT, OWN, PIXELS, READY, RUNS, SPARE, STEPS, TAPS, Sweep, channel_block, tile_rows,
 )
 
 cdef enum:
@@ -80,6 +80,8 @@ cdef inline void lay_out(Sweep *s, idx source, idx pixels, idx spare, idx runs, 
     s.at[SPARE] = at
     at += aligned(spare)
     s.at[RUNS] = at
+    at += aligned(runs)
+    s.at[READY] = at
     at += aligned(runs)
     s.at[TAPS] = at
     at += aligned(taps)

@@ -1,6 +1,7 @@
 cdef extern from "kernels.h" nogil:
-    ctypedef void (*sc_outer)(void *acc, const void *init, const void *xa, const void *xb,
-                              Py_ssize_t rs, Py_ssize_t ks, const Py_ssize_t *off,
+    ctypedef void (*sc_outer)(void *to_a, void *to_b, Py_ssize_t to_row, const void *start_a,
+                              const void *start_b, Py_ssize_t start_row, const void *xa,
+                              const void *xb, Py_ssize_t rs, Py_ssize_t ks, const Py_ssize_t *off,
                               Py_ssize_t lines, Py_ssize_t len, const void *w) noexcept nogil
     ctypedef void (*sc_move)(void *dst, Py_ssize_t dst_row, Py_ssize_t dst_col, const void *src,
                              Py_ssize_t src_row, Py_ssize_t src_col, Py_ssize_t rows,

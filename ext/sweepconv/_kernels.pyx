@@ -51,19 +51,25 @@ def tile_shape(Py_ssize_t itemsize):
 
 def call_outer(int vectors, Py_ssize_t itemsize, acc, init, xa, xb, Py_ssize_t rs, Py_ssize_t ks,
                tuple off, Py_ssize_t length, w):
-    """Run one outer tile on contiguous buffers; see kernels.h for the shapes."""
+    """Run one outer tile on contiguous buffers: acc, both halves of rows nb wide, starts from the
+    one row `init`, or from itself if that is None; see kernels.h."""
     cdef Py_ssize_t offsets[64]
     cdef Py_buffer b[5]
     cdef int i, held = 0
+    cdef const sc_tiles *t
+    cdef Py_ssize_t half
     for i in range(len(off)):
         offsets[i] = off[i]
     try:
         for i, obj in enumerate((acc, xa, xb, w, acc if init is None else init)):
             PyObject_GetBuffer(obj, &b[i], PyBUF_WRITABLE if i == 0 else PyBUF_SIMPLE)
             held += 1
-        active_tiles(itemsize).outer[vectors - 1](
-            b[0].buf, NULL if init is None else b[4].buf, b[1].buf, b[2].buf, rs, ks, offsets,
-            len(off), length, b[3].buf)
+        t = active_tiles(itemsize)
+        half = t.half * t.nb * itemsize
+        t.outer[vectors - 1](
+            b[0].buf, <char *>b[0].buf + half, t.nb, b[4].buf,
+            <char *>b[4].buf + (half if init is None else 0), t.nb if init is None else 0,
+            b[1].buf, b[2].buf, rs, ks, offsets, len(off), length, b[3].buf)
     finally:
         for i in range(held):
             PyBuffer_Release(&b[i])

@@ -56,6 +56,27 @@ cdef inline void pack_source(const sc_tiles *t, const Block *b, const Array *x, 
     memset(panel, 0, beyond * t.itemsize)
 
 
+cdef inline void target_steps(const Block *b, const Array *y, idx *steps) noexcept nogil:
+    """steps[a] = bytes in y from one output of the block to the next on each axis."""
+    cdef int a
+    steps[0] = y.batch
+    for a in range(3):
+        steps[a + 1] = y.space[a] * b.phase[a].step
+
+
+cdef inline char *target_at(const Block *b, const Array *y, const idx *steps,
+                            idx pixel) noexcept nogil:
+    """Where output number `pixel` of the block stands in y, for channel 0."""
+    cdef char *at = y.data + b.low[0] * y.batch
+    cdef int a
+    for a in range(AXES - 1, -1, -1):
+        at += pixel % b.n[a] * steps[a]
+        pixel //= b.n[a]
+        if a:
+            at += (b.phase[a - 1].first + b.low[a] * b.phase[a - 1].step) * y.space[a - 1]
+    return at
+
+
 cdef inline void move_pixels(const sc_tiles *t, const Block *b, const Array *y, idx first,
                              idx channels, char *panel, idx slots, bint to_panel) noexcept nogil:
     """Outputs of the block from the pixel panel to the array y, or from there to the panel.
@@ -63,22 +84,13 @@ cdef inline void move_pixels(const sc_tiles *t, const Block *b, const Array *y, 
     The panel holds `slots` >= b.length rows for each line.
     """
     cdef idx steps[AXES]
-    cdef idx length, pace, flat = 0, rest, row = t.nb * t.itemsize
+    cdef idx length, pace, flat = 0, row = t.nb * t.itemsize
     cdef char *at
     cdef char *slot
-    cdef int a
-    steps[0] = y.batch
-    for a in range(3):
-        steps[a + 1] = y.space[a] * b.phase[a].step
+    target_steps(b, y, steps)
     merge(b.n, steps, b.pixels if slots == b.length else b.length, &length, &pace)
     while flat < b.pixels:
-        rest = flat
-        at = y.data + first * y.channel + b.low[0] * y.batch
-        for a in range(AXES - 1, -1, -1):
-            at += rest % b.n[a] * steps[a]
-            rest //= b.n[a]
-            if a:
-                at += (b.phase[a - 1].first + b.low[a] * b.phase[a - 1].step) * y.space[a - 1]
+        at = target_at(b, y, steps, flat) + first * y.channel
         slot = panel + (flat // b.length * slots + flat % b.length) * row
         if to_panel:
             if channels < t.nb:

@@ -260,8 +260,9 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
     """target[n, o, p] (+)= bias[o] + sum of source and filters, for every box of the plan.
 
     source (n, c, *spatial), target (n, o, *spatial), filters (*bank, O, C/groups, *kernel) as a
-    forward sweep takes them, bias (*bank, o) or None.  The target is not empty.  With only_finite, filters that are not all
-    finite are left alone: then the answer is False, and nothing is written.
+    forward sweep takes them, bias (*bank, o) or None.  The target is not empty.  With only_finite,
+    filters that are not all finite are left alone: then the answer is False, and nothing is
+    written.
     """
     cdef Sweep s
     cdef Buffers held = Buffers()

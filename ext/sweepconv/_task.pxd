@@ -14,10 +14,12 @@ from libc.string cimport memset
 
 from sweepconv._box cimport (
     AXES, Array, Block, Filters, Phase, box_taps, ceil_div, cut_block, idx, join_taps,
-    joined_taps, line_starts, tap_starts,
+    joined_taps, line_starts, merge, tap_starts,
 )
 from sweepconv._kernels cimport sc_tiles
-from sweepconv._panel cimport move_filters, move_pixels, pack_source
+from sweepconv._panel cimport (
+    move_filters, move_pixels, pack_source, target_at, target_steps,
+)
 
 cdef enum:
     STEPS = 192  # of one tile: its filter panel, 24 KiB, stays in the first-level cache
@@ -27,6 +29,7 @@ cdef enum:
     PIXELS
     SPARE
     RUNS
+    READY
     TAPS
     INIT
     OWN
@@ -136,27 +139,79 @@ cdef inline void init_row(const Sweep *s, const Phase **phase, idx group, idx pa
     s.tile.move(row, 0, s.tile.itemsize, at, 0, s.bias_channel, 1, target_count(s, panel))
 
 
+cdef inline idx find_ready(const Sweep *s, const Block *b, char **ready) noexcept nogil:
+    """ready[run] = where its first sum belongs in the target, for channel 0.
+
+    Finished sums can go there without a detour, and the stores overlap with the arithmetic of the
+    next tile, if channels are contiguous and the pixels of a line stand at an even pace there: the
+    answer, in elements; 0 if they do not.
+    """
+    cdef idx steps[AXES]
+    cdef idx length, pace, each = ceil_div(b.length, s.tile.half), line, i
+    cdef char *at
+    target_steps(b, &s.target, steps)
+    merge(b.n, steps, b.pixels, &length, &pace)
+    if (s.accumulate or s.target.channel != s.tile.itemsize or length < b.length
+            or pace % s.tile.itemsize):
+        return 0
+    for line in range(b.lines):
+        at = target_at(b, &s.target, steps, line * b.length)
+        for i in range(each):
+            ready[line * each + i] = at + i * s.tile.half * pace
+    return pace // s.tile.itemsize
+
+
+cdef inline idx run_pixels(const Sweep *s, const Block *b, idx run) noexcept nogil:
+    """Pixels of a run that are in its line: `half`, less at the end, none in a filler."""
+    cdef idx each = ceil_div(b.length, s.tile.half)
+    if run >= b.lines * each:
+        return 0
+    return min(s.tile.half, b.length - run % each * s.tile.half)
+
+
+cdef inline bint is_whole(const Sweep *s, const Block *b, idx run) noexcept nogil:
+    """Whether both runs of a tile are whole."""
+    return (run_pixels(s, b, run) == s.tile.half and run_pixels(s, b, run + 1) == s.tile.half)
+
+
 cdef inline void sum_taps(const Sweep *s, const Block *b, const idx *taps, const idx *run,
                           idx runs, idx count, const char *source, const char *filters,
                           const char *init, idx total, idx block, idx *off,
-                          char *pixels, bint narrow) noexcept nogil:
-    """Add all taps of `count` channels to a pixel panel, [runs][half][nb]."""
+                          char *pixels, char *const *ready, idx ready_row, idx shift,
+                          bint narrow) noexcept nogil:
+    """Add all taps of `count` channels to a pixel panel, [runs][half][nb].
+
+    Where `ready_row` is given the sums are complete with this: tiles of whole runs go to `ready`
+    at once, `shift` bytes further, rows `ready_row` elements apart.
+    """
     cdef idx first = 0, taken, joined, i, r, row = s.tile.nb * s.tile.itemsize
-    cdef idx size = count * s.tile.itemsize
+    cdef idx size = count * s.tile.itemsize, start_row
+    cdef char *at
+    cdef const char *start
+    cdef bint last, direct
     while True:
         taken = min(block, total - first)
+        last = first + taken >= total
         joined = join_taps(taps + first, taken) if taken else 1
         for i in range(taken // joined):
             off[i] = taps[first + i * joined] * count
         for r in range(0, runs, 2):
+            at = pixels + r * s.tile.half * row
+            start, start_row = at, s.tile.nb
+            if init != NULL:
+                start, start_row = init, 0
+            direct = last and ready_row and is_whole(s, b, r)
             s.tile.outer[0 if narrow else 1](
-                pixels + r * s.tile.half * row, init, source + run[r] * size,
-                source + run[r + 1] * size, b.step * count, 1, off, taken // joined,
-                joined * count, filters)
+                ready[r] + shift if direct else at,
+                ready[r + 1] + shift if direct else at + s.tile.half * row,
+                ready_row if direct else s.tile.nb,
+                start, start + start_row * s.tile.half * s.tile.itemsize, start_row,
+                source + run[r] * size, source + run[r + 1] * size, b.step * count, 1, off,
+                taken // joined, joined * count, filters)
         filters += taken * count * row
         first += taken
         init = NULL
-        if first >= total:
+        if last:
             break
 
 
@@ -175,10 +230,20 @@ cdef inline idx find_runs(const Sweep *s, const Block *b, idx *run) noexcept nog
 
 
 cdef inline void write_pixels(const Sweep *s, const Block *b, idx group, idx panel, idx runs,
-                              char *sums, char *spare) noexcept nogil:
-    """The finished sums of one filter panel to the target, or added to what stands there."""
+                              char *sums, char *spare, char *const *ready,
+                              idx ready_row) noexcept nogil:
+    """The finished sums of one filter panel to the target, or added to what stands there; with
+    `ready_row` those that did not go there at once."""
     cdef idx first = group * s.targets + panel * s.tile.nb, count = target_count(s, panel)
-    cdef idx slots = ceil_div(b.length, s.tile.half) * s.tile.half
+    cdef idx slots = ceil_div(b.length, s.tile.half) * s.tile.half, r
+    cdef idx row = s.tile.nb * s.tile.itemsize
+    if ready_row:
+        for r in range(runs):
+            if not is_whole(s, b, r - r % 2):
+                s.tile.move(ready[r] + first * s.target.channel, ready_row * s.tile.itemsize,
+                            s.target.channel, sums + r * s.tile.half * row, row, s.tile.itemsize,
+                            run_pixels(s, b, r), count)
+        return
     if s.accumulate:
         move_pixels(s.tile, b, &s.target, first, count, spare, slots, True)
         s.tile.add(sums, spare, runs * s.tile.half * s.tile.nb)
@@ -198,6 +263,7 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
     cdef char *spare = scratch + s.at[SPARE]
     cdef idx *run = <idx *>(scratch + s.at[RUNS])
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
+    cdef char **ready = <char **>(scratch + s.at[READY])
     cdef char *init = scratch + s.at[INIT]
     cdef char *own = scratch + s.at[OWN]
     find_box(s, s.first + box, phase)
@@ -209,11 +275,14 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
     # Sums wait for the next channel block in a pixel panel for each filter panel.
     cdef idx panel_size = runs * s.tile.half * row if block < s.sources else 0
     cdef idx last_panel = min(first_panel + s.chunk, s.panels)
+    cdef idx ready_row = find_ready(s, &b, ready), direct, width
+    cdef bint last
     cdef char *sums
     cdef char *filters
     tap_starts(&b, taps)
     while True:
         count = min(block, s.sources - first) if total else 0
+        last = count == 0 or first + count == s.sources
         if count:
             pack_source(s.tile, &b, &s.source, group * s.sources + first, count,
                         (s.tile.half * b.step + 1) * count, source)
@@ -229,14 +298,17 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
             else:
                 filters = (s.panel_data + first * total * row
                            + ((box * s.groups + group) * s.panels + panel) * s.panel_bytes)
+            width = s.tile.nb // 2 if 2 * target_count(s, panel) <= s.tile.nb else s.tile.nb
+            direct = ready_row if target_count(s, panel) == width and last else 0
             sum_taps(s, &b, taps, run, runs, count, source, filters,
                      init if first == 0 else NULL, total if count else 0,
-                     tap_block(phase, max(count, 1)), taps + total, sums,
-                     2 * target_count(s, panel) <= s.tile.nb)
-            if count == 0 or first + count == s.sources:
-                write_pixels(s, &b, group, panel, runs, sums, spare)
+                     tap_block(phase, max(count, 1)), taps + total, sums, ready, direct,
+                     (group * s.targets + panel * s.tile.nb) * s.target.channel,
+                     width < s.tile.nb)
+            if last:
+                write_pixels(s, &b, group, panel, runs, sums, spare, ready, direct)
         first += count
-        if count == 0 or first >= s.sources:
+        if last:
             break
 
 
@@ -312,9 +384,11 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
                 at = sums + panel * h.panel_bytes + group * h.pitch * row
                 for r in range(h.pitch // (2 * s.tile.half)):
                     s.tile.outer[0 if 2 * target_count(s, h.panel + panel) <= s.tile.nb else 1](
-                        at + 2 * r * half * row, NULL, base + 2 * r * half * s.tile.itemsize,
+                        at, at + half * row, s.tile.nb, at, at + half * row, s.tile.nb,
+                        base + 2 * r * half * s.tile.itemsize,
                         base + (2 * r + 1) * half * s.tile.itemsize, 1, b.step * h.sources, off,
                         b.lines, b.length, dy)
+                    at += 2 * half * row
 
 
 cdef inline void fold_task(const Sweep *s, idx share, char *scratch) noexcept nogil:
