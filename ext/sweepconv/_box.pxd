@@ -45,6 +45,7 @@ cdef struct Extents:
 cdef struct Array:
     # Axes (n, c, d, h, w) of x, y or their gradients; strides in bytes.
     char *data
+    char *end        # of the last element, or NULL where a stride is negative
     idx batch
     idx channel
     idx space[3]
@@ -72,6 +73,8 @@ cdef struct Block:
     idx length
     idx step
     idx lines
+    idx scale            # elements from one coordinate to the next: the channels, if packed
+    const char *panel    # the coordinate (0, 0, 0, 0) and channel 0 of the source
 
 
 cdef inline idx ceil_div(idx a, idx b) noexcept nogil:
@@ -109,9 +112,8 @@ cdef inline int merge(const idx *n, const idx *step, idx limit, idx *length,
 cdef inline bint cut_block(Block *b, const Phase **phase, idx batch, const idx *size,
                            const idx *place) noexcept nogil:
     """Block number place[a] of `size[a]` outputs on each axis; False where it lies outside."""
-    cdef idx steps[AXES]
     cdef idx count
-    cdef int a, left
+    cdef int a
     for a in range(AXES):
         count = phase[a - 1].count if a else batch
         b.low[a] = place[a] * size[a]
@@ -122,17 +124,62 @@ cdef inline bint cut_block(Block *b, const Phase **phase, idx batch, const idx *
         b.extent[a] = (b.n[a] - 1) * b.stride[a] + (span(phase[a - 1]) if a else 1)
         if a:
             b.phase[a - 1] = phase[a - 1]
+    b.pixels = b.n[0] * b.n[1] * b.n[2] * b.n[3]
+    b.panel = NULL
     b.pitch[AXES - 1] = 1
     for a in range(AXES - 2, -1, -1):
         b.pitch[a] = b.pitch[a + 1] * b.extent[a + 1]
+    find_lines(b)
+    return True
+
+
+cdef inline void find_lines(Block *b) noexcept nogil:
+    """Lines of the block, from its pitch."""
+    cdef idx steps[AXES]
+    cdef int a
     for a in range(AXES):
         steps[a] = b.stride[a] * b.pitch[a]
-    b.pixels = b.n[0] * b.n[1] * b.n[2] * b.n[3]
-    left = merge(b.n, steps, b.pixels, &b.length, &b.step)
     b.lines = 1
-    for a in range(left):
+    for a in range(merge(b.n, steps, b.pixels, &b.length, &b.step)):
         b.lines *= b.n[a]
-    return True
+
+
+cdef inline bint is_panel(const Block *b, const Array *x, idx itemsize, idx half,
+                          Block *view) noexcept nogil:
+    """Whether x itself has the form of the block's panel; `view` is then the block that reads it.
+
+    So it is where channels are contiguous and no padding is read, as in a channels-last 1x1
+    sweep.  The last half tile of a line may read beyond it, but must not beyond x.
+    """
+    cdef idx unit = x.space[2], first, furthest
+    cdef idx *stride = [x.batch, x.space[0], x.space[1], x.space[2]]
+    cdef const Phase *p
+    cdef int a
+    if x.channel != itemsize or x.end == NULL or unit <= 0 or unit % itemsize:
+        return False
+    view[0] = b[0]
+    view.panel = x.data + b.low[0] * x.batch
+    for a in range(AXES):
+        if a:
+            p = b.phase[a - 1]
+            first = b.low[a] * b.stride[a]
+            if p.end[first] < first + b.extent[a] or p.index[first] < 0:
+                return False
+            if b.extent[a] > 1 and p.index[first + 1] != p.index[first] + 1:
+                return False
+            view.panel += p.index[first] * stride[a]
+        if b.extent[a] > 1:
+            if stride[a] % unit:
+                return False
+            view.pitch[a] = stride[a] // unit
+    find_lines(view)
+    view.scale = unit // itemsize
+    if view.step * unit % 4096 == 0:  # all rows of a tile would share one set of the cache
+        return False
+    furthest = half * view.step
+    for a in range(AXES):
+        furthest += (b.extent[a] - 1) * view.pitch[a]
+    return view.panel + (furthest + 1) * unit <= x.end
 
 
 cdef inline void line_starts(const Block *b, idx scale, idx *start) noexcept nogil:

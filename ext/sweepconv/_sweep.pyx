@@ -169,7 +169,14 @@ cdef class Buffers:
 cdef void describe_array(Array *a, const Py_buffer *view) noexcept:
     """View (n, c, *spatial) as (n, c, d, h, w)."""
     cdef int axis, rank = view.ndim - 2
-    a.data = <char *>view.buf
+    a.data = a.end = <char *>view.buf
+    for axis in range(view.ndim):
+        if view.strides[axis] < 0 or view.shape[axis] == 0:
+            a.end = NULL
+        elif a.end != NULL:
+            a.end += (view.shape[axis] - 1) * view.strides[axis]
+    if a.end != NULL:
+        a.end += view.itemsize
     a.batch, a.channel = view.strides[0], view.strides[1]
     for axis in range(3):
         a.space[axis] = view.strides[axis + view.ndim - 3] if axis + rank >= 3 else 0

@@ -14,7 +14,7 @@ from libc.string cimport memset
 
 from sweepconv._box cimport (
     AXES, Array, Block, Filters, Phase, box_taps, ceil_div, cut_block, idx, join_taps,
-    joined_taps, line_starts, merge, tap_starts,
+    is_panel, joined_taps, line_starts, merge, tap_starts,
 )
 from sweepconv._kernels cimport sc_tiles
 from sweepconv._panel cimport (
@@ -185,16 +185,16 @@ cdef inline void sum_taps(const Sweep *s, const Block *b, const idx *taps, const
     at once, `shift` bytes further, rows `ready_row` elements apart.
     """
     cdef idx first = 0, taken, joined, i, r, row = s.tile.nb * s.tile.itemsize
-    cdef idx size = count * s.tile.itemsize, start_row
+    cdef idx size = b.scale * s.tile.itemsize, start_row
     cdef char *at
     cdef const char *start
     cdef bint last, direct
     while True:
         taken = min(block, total - first)
         last = first + taken >= total
-        joined = join_taps(taps + first, taken) if taken else 1
+        joined = join_taps(taps + first, taken) if taken and b.scale == count else 1
         for i in range(taken // joined):
-            off[i] = taps[first + i * joined] * count
+            off[i] = taps[first + i * joined] * b.scale
         for r in range(0, runs, 2):
             at = pixels + r * s.tile.half * row
             start, start_row = at, s.tile.nb
@@ -206,7 +206,7 @@ cdef inline void sum_taps(const Sweep *s, const Block *b, const idx *taps, const
                 ready[r + 1] + shift if direct else at + s.tile.half * row,
                 ready_row if direct else s.tile.nb,
                 start, start + start_row * s.tile.half * s.tile.itemsize, start_row,
-                source + run[r] * size, source + run[r + 1] * size, b.step * count, 1, off,
+                source + run[r] * size, source + run[r + 1] * size, b.step * b.scale, 1, off,
                 taken // joined, joined * count, filters)
         filters += taken * count * row
         first += taken
@@ -252,13 +252,13 @@ cdef inline void write_pixels(const Sweep *s, const Block *b, idx group, idx pan
 
 cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
     cdef const Phase *phase[3]
-    cdef Block b
+    cdef Block b, view
     cdef idx *place = [0, 0, 0, 0]
     cdef idx per_box = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
     cdef idx first_panel = task // per_box % s.chunks * s.chunk
     cdef idx group = task // (per_box * s.chunks) % s.groups
     cdef idx box = task // (per_box * s.chunks * s.groups)
-    cdef char *source = scratch
+    cdef const char *source = scratch
     cdef char *pixels = scratch + s.at[PIXELS]
     cdef char *spare = scratch + s.at[SPARE]
     cdef idx *run = <idx *>(scratch + s.at[RUNS])
@@ -270,6 +270,8 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
     find_block(s, task % per_box, place)
     if not cut_block(&b, phase, s.batch, s.size, place):
         return
+    if is_panel(&b, &s.source, s.tile.itemsize, s.tile.half, &view):
+        b = view
     cdef idx total = box_taps(phase), block = channel_block(total, s.sources), count, panel
     cdef idx row = s.tile.nb * s.tile.itemsize, first = 0, runs = find_runs(s, &b, run)
     # Sums wait for the next channel block in a pixel panel for each filter panel.
@@ -283,9 +285,12 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
     while True:
         count = min(block, s.sources - first) if total else 0
         last = count == 0 or first + count == s.sources
-        if count:
+        if b.panel != NULL:
+            source = b.panel + (group * s.sources + first) * s.tile.itemsize
+        elif count:
+            b.scale = count
             pack_source(s.tile, &b, &s.source, group * s.sources + first, count,
-                        (s.tile.half * b.step + 1) * count, source)
+                        (s.tile.half * b.step + 1) * count, scratch)
         for panel in range(first_panel, last_panel):
             sums = pixels + (panel - first_panel) * panel_size
             if first == 0:
