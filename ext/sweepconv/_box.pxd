@@ -10,6 +10,8 @@ panel, outputs lie in lines of `length` pixels, `step` coordinates apart: traili
 one line where they follow each other evenly.
 """
 
+from libc.stdint cimport uintptr_t
+
 ctypedef Py_ssize_t idx
 
 cdef enum:
@@ -144,7 +146,7 @@ cdef inline void find_lines(Block *b) noexcept nogil:
         b.lines *= b.n[a]
 
 
-cdef inline bint is_panel(const Block *b, const Array *x, idx itemsize, idx half,
+cdef inline bint is_panel(const Block *b, const Array *x, idx channels, idx itemsize, idx half,
                           Block *view) noexcept nogil:
     """Whether x itself has the form of the block's panel; `view` is then the block that reads it.
 
@@ -155,7 +157,8 @@ cdef inline bint is_panel(const Block *b, const Array *x, idx itemsize, idx half
     cdef idx *stride = [x.batch, x.space[0], x.space[1], x.space[2]]
     cdef const Phase *p
     cdef int a
-    if x.channel != itemsize or x.end == NULL or unit <= 0 or unit % itemsize:
+    if (x.channel != itemsize or x.end == NULL or unit <= 0 or unit % itemsize
+            or <uintptr_t>x.data % itemsize):
         return False
     view[0] = b[0]
     view.panel = x.data + b.low[0] * x.batch
@@ -179,7 +182,7 @@ cdef inline bint is_panel(const Block *b, const Array *x, idx itemsize, idx half
     furthest = half * view.step
     for a in range(AXES):
         furthest += (b.extent[a] - 1) * view.pitch[a]
-    return view.panel + (furthest + 1) * unit <= x.end
+    return view.panel + furthest * unit + channels * itemsize <= x.end
 
 
 cdef inline void line_starts(const Block *b, idx scale, idx *start) noexcept nogil:

@@ -239,7 +239,7 @@ cdef inline void write_pixels(const Sweep *s, const Block *b, idx group, idx pan
     cdef idx row = s.tile.nb * s.tile.itemsize
     if ready_row:
         for r in range(runs):
-            if not is_whole(s, b, r - r % 2):
+            if run_pixels(s, b, r) and not is_whole(s, b, r - r % 2):
                 s.tile.move(ready[r] + first * s.target.channel, ready_row * s.tile.itemsize,
                             s.target.channel, sums + r * s.tile.half * row, row, s.tile.itemsize,
                             run_pixels(s, b, r), count)
@@ -270,7 +270,7 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
     find_block(s, task % per_box, place)
     if not cut_block(&b, phase, s.batch, s.size, place):
         return
-    if is_panel(&b, &s.source, s.tile.itemsize, s.tile.half, &view):
+    if is_panel(&b, &s.source, s.groups * s.sources, s.tile.itemsize, s.tile.half, &view):
         b = view
     cdef idx total = box_taps(phase), block = channel_block(total, s.sources), count, panel
     cdef idx row = s.tile.nb * s.tile.itemsize, first = 0, runs = find_runs(s, &b, run)
