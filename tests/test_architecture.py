@@ -145,6 +145,8 @@ def test_the_package_itself_holds_names_only() -> None:
                 continue
             case ast.FunctionDef(name="__getattr__" | "__dir__"):
                 continue
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=[ast.ImportFrom()], orelse=[]):
+                continue
             case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
                 assert name.startswith("_"), f"__init__ defines {name}"
             case _:

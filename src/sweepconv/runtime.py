@@ -23,7 +23,7 @@ import numpy as np
 
 from . import _kernels, _sweep
 
-MOST_THREADS = 256  # what more would have no core to run on
+MOST_THREADS = 1024  # more is a mistake, and each costs memory
 
 _threads: ContextVar[int | None] = ContextVar("sweepconv_threads", default=None)
 
@@ -72,9 +72,10 @@ def resolve_threads(verb: str, n_threads: int | None) -> int:
         n = operator.index(n_threads)
     except TypeError:
         raise TypeError(f"{verb}: n_threads must be None or an int, got {n_threads!r}") from None
-    if n < 1:
-        raise ValueError(f"{verb}: n_threads must be None or at least 1, got {n}")
-    return min(n, MOST_THREADS)
+    if not 1 <= n <= MOST_THREADS:
+        raise ValueError(f"{verb}: n_threads must be None or from 1 to "
+                         f"{MOST_THREADS}, got {n}")
+    return n
 
 
 @contextmanager
