@@ -6,8 +6,9 @@ output is summed by itself.  Those of `reduce` follow the shapes alone.
 """
 
 from sweepconv._box cimport AXES, Extents, ceil_div, idx
+from sweepconv._reduce cimport tile_rows
 from sweepconv._task cimport (
-    INIT, OWN, PIXELS, READY, RUNS, SPARE, STEPS, TAPS, Sweep, channel_block, tile_rows,
+    INIT, OWN, PIXELS, READY, RUNS, SPARE, STEPS, TAPS, Sweep, channel_block,
 )
 
 cdef enum:

@@ -19,8 +19,10 @@ from sweepconv._cut cimport (
     ALIGN, PART_PIXELS, SHARES, aligned, box_steps, choose_blocks, choose_gather, choose_shares,
     gather_tasks, lay_out_gather, lay_out_reduce, pack_scratch, size_panels,
 )
+from sweepconv._gather cimport gather_task
 from sweepconv._kernels cimport active_tiles
-from sweepconv._task cimport Sweep, fold_task, gather_task, pack_task, reduce_task
+from sweepconv._reduce cimport fold_task, reduce_task
+from sweepconv._task cimport Sweep, pack_task
 
 cdef extern from *:
     """
