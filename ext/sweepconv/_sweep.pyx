@@ -44,6 +44,7 @@ ctypedef void (*Task)(const Sweep *s, idx task, char *scratch) noexcept nogil
 cdef enum:
     BANK_BYTES = 4 << 20      # filter panels held at once
     SERIAL_WORK = 200 * 1000  # multiply-adds below which a parallel region costs more than it gives
+    MOVE_WORK = 4             # multiply-adds in the time that packing takes for a byte
     SLICE_WORK = 500 * 1000 * 1000  # multiply-adds a thread does between two looks at signals
 
 
@@ -239,7 +240,7 @@ cdef int run_tasks(const Sweep *s, Task work, idx tasks, double steps, int threa
 
 cdef int pack_boxes(Sweep *s, Plan plan, idx boxes, int threads, char *scratch) except -1:
     cdef idx tasks = boxes * s.groups * s.panels
-    return run_tasks(s, pack_task, tasks, tasks * s.panel_bytes, threads, scratch)
+    return run_tasks(s, pack_task, tasks, MOVE_WORK * tasks * s.panel_bytes, threads, scratch)
 
 
 def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads):
@@ -377,7 +378,8 @@ def reduce(Plan plan, source, dy, filters, idx groups, bint accumulate, int thre
         for s.round in range(s.rounds):
             run_tasks(&s, reduce_task, count * s.parts, count * steps / s.rounds, threads,
                       scratch.data)
-        run_tasks(&s, fold_task, count, count * s.parts * s.panel_bytes, threads, scratch.data)
+        run_tasks(&s, fold_task, count, MOVE_WORK * count * s.parts * s.panel_bytes, threads,
+                  scratch.data)
         s.first += count
 
 
