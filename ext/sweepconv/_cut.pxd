@@ -111,14 +111,14 @@ cdef inline idx gather_tasks(const Sweep *s) noexcept nogil:
 
 
 cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
-    """Large tasks, for the caches, but four for each thread where the work allows it."""
+    """Large tasks, for the caches, but two for each thread where the work allows it."""
     cdef idx pixels = BLOCK_PIXELS
     s.chunk = max(TASK_TARGETS // s.tile.nb, 1)
     while True:
         choose_blocks(s, e, pixels)
         s.chunks = ceil_div(s.panels, s.chunk)
         s.chunk = ceil_div(s.panels, max(s.chunks, 1))
-        if e.boxes * gather_tasks(s) >= 4 * threads:
+        if e.boxes * gather_tasks(s) >= 2 * threads:
             break
         if s.chunk > 4:
             s.chunk = ceil_div(s.chunk, 2)
