@@ -53,11 +53,11 @@ def test_a_wheel_is_configured_for_every_platform(pyproject: dict[str, Any]) -> 
     assert "--strip" in config["linux"]["repair-wheel-command"]
 
 
+@pytest.mark.slow  # and needs the extra `dev`, as `make check` has it
 @pytest.mark.parametrize(("platform", "wheel"), [
     ("linux", "cp311-musllinux_aarch64"), ("macos", "cp311-macosx_arm64"),
     ("windows", "cp311-win_amd64")])
 def test_cibuildwheel_reads_its_configuration(platform: str, wheel: str) -> None:
-    pytest.importorskip("cibuildwheel", reason="part of the extra `dev`")
     command = [sys.executable, "-m", "cibuildwheel", "--print-build-identifiers", "--platform",
                platform, str(ROOT)]
     listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
