@@ -169,7 +169,7 @@ verb = {verb!r}
 case = dict(
     conv=sc.testing.Case((4, 64, 40, 40), (64, 64, 3, 3)),
     tiled=sc.testing.Case((4, 64, 40, 40), (2, 2, 64, 64, 3, 3), family="tiled"),
-    local=sc.testing.Case((4, 32, 20, 20), (18, 18, 32, 32, 3, 3), family="local"),
+    local=sc.testing.Case((256, 32, 8, 8), (6, 6, 32, 32, 3, 3), family="local"),
     dense=sc.testing.Case((64, 2048), (512, 2048), family="dense"))[family_of(verb)]
 v = operands(verb, case)
 right = call(verb, case, v, n_threads=2)
