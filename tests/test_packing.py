@@ -207,3 +207,17 @@ def test_calls_that_do_not_fit_the_handle(verb: str) -> None:
     wide = np.concatenate([values[data]] * 2, axis=1)
     with pytest.raises(ValueError, match=verb):
         call(verb, case, values | {"w": handle, data: wide})
+
+
+def test_a_handle_packs_once_for_any_batch_and_keeps_few() -> None:
+    """Panels follow the image's size: a new batch size finds them, many image sizes do not pile
+    up."""
+    w = np.ones((4, 3, 3, 3))
+    handle = sc.pack(w)
+    for n in range(1, 12):
+        sc.conv(np.ones((n, 3, 8, 8)), handle)
+    assert len(handle._panels) == 1
+    for size in range(5, 40):
+        x = np.ones((1, 3, size, size))
+        assert same_bits(sc.conv(x, handle), sc.conv(x, w))
+    assert len(handle._panels) <= 8

@@ -8,7 +8,7 @@ tree.  Shares, parts and so all orders of summation follow from the shapes alone
 from libc.string cimport memset
 
 from sweepconv._box cimport (
-    AXES, Block, Phase, box_taps, ceil_div, cut_block, idx, joined_taps, line_starts, tap_starts,
+    Block, Phase, box_taps, ceil_div, cut_block, idx, joined_taps, line_starts, tap_starts,
 )
 from sweepconv._panel cimport move_filters, move_pixels, pack_source
 from sweepconv._task cimport PIXELS, RUNS, TAPS, Sweep, find_block, find_box, target_count

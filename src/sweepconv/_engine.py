@@ -57,41 +57,44 @@ class Algorithm(NamedTuple):
 
 
 class _Plans:
-    """The plans last used, up to a number of bytes: those of long signals are large."""
+    """The plans last used, up to a number of bytes: those of long signals are large.
+
+    A plan holds for any number of images and channels, and handles keep panels by plan: so plans
+    are found by their axes alone.
+    """
 
     def __init__(self, most_bytes: int) -> None:
         self._most, self._bytes, self._lock = most_bytes, 0, Lock()
         self._found: dict[Any, tuple[_sweep.Plan, bool]] = {}  # the last used stand last
 
-    def get(self, g: Geometry, axes: Axes | None = None, exact: bool = False
-            ) -> tuple[_sweep.Plan, bool]:
-        """The plan, and whether it covers all of its target; `axes` are those of dx over dy."""
-        key = (g, axes is None, exact)
+    def get(self, axes: Axes, *exact: bool) -> tuple[_sweep.Plan, bool]:
+        """The plan, and whether it covers all of its target.
+
+        Without `exact` the axes are those of y over x, with it those of dx over dy.
+        """
+        key = (axes, exact)
         with self._lock:
             if (found := self._found.pop(key, None)) is not None:
                 self._found[key] = found
                 return found
-        if axes is None:
-            made = _sweep.Plan(phases.forward_sweep(phases.axes(g))), True
-        else:
-            cut = phases.input_grad_sweep(axes, exact)
-            made = _sweep.Plan(cut), phases.cover(cut, tuple(a.size for a in axes))
+        cut = phases.input_grad_sweep(axes, *exact) if exact else phases.forward_sweep(axes)
+        made = _sweep.Plan(cut), phases.cover(cut, tuple(a.size for a in axes)) if exact else True
         with self._lock:
-            if key not in self._found:
-                self._found[key] = made
+            if (first := self._found.setdefault(key, made)) is made:
                 self._bytes += made[0].nbytes
             while self._bytes > self._most and len(self._found) > 1:
                 self._bytes -= self._found.pop(next(iter(self._found)))[0].nbytes
-        return made
+        return first
 
 
 _plans = _Plans(16 << 20)
+_forward_axes = lru_cache(maxsize=1024)(phases.axes)
 _input_grad_axes = lru_cache(maxsize=1024)(phases.input_grad_axes)
 
 
 def _direct_forward(g: Geometry, x: Array, w: Array, b: Array | None, y: Array, threads: int,
                     handle: Handle) -> None:
-    plan, _ = _plans.get(g)
+    plan, _ = _plans.get(_forward_axes(g))
     _sweep.gather(plan, x, w, b, y, g.groups, False, False, threads,
                   handle.panels(plan, g.groups, False, threads) if handle else None)
 
@@ -100,7 +103,7 @@ def _direct_input_grad(g: Geometry, axes: Axes, dy: Array, w: Array, b: Array | 
                        accumulate: bool, threads: int, handle: Handle) -> None:
     """With weights that are not all finite, 0 * Inf must not leave the receptive field."""
     for exact in (False, True):
-        plan, covers = _plans.get(g, axes, exact)
+        plan, covers = _plans.get(axes, exact)
         if not covers and not accumulate:
             dx[...] = 0 if b is None else b.reshape(-1, *(1,) * g.rank)
         panels = handle.panels(plan, g.groups, True, threads) if handle else None
@@ -114,7 +117,7 @@ def _direct_weight_grad(g: Geometry, x: Array, dy: Array, dw: Array, accumulate:
     unused = any(p > n for p, n in zip(g.period, g.out_size, strict=True))
     if unused and not accumulate:
         dw[...] = 0  # filters of a period that is longer than the output serve no position
-    plan, _ = _plans.get(g)
+    plan, _ = _plans.get(_forward_axes(g))
     _sweep.reduce(plan, x, dy, dw, g.groups, accumulate, threads)
 
 

@@ -30,10 +30,14 @@ def _canonical(verb: str, keywords: Mapping[str, Any], rank: int) -> dict[str, A
     return given
 
 
+MOST_PANELS = 8  # geometries that a handle keeps panels for, each as large as the weights
+
+
 class PackedFilters:
     """A copy of weights, with the panels that the sweep makes of them kept after the first use.
 
-    Made by `pack`.  The panels depend on the geometry, so each input shape packs once.
+    Made by `pack`.  The panels depend on the image's geometry, not on the number of images: each
+    of the last few image sizes packs once.
     """
 
     def __init__(self, given: Array, verb: str, keywords: dict[str, Any]) -> None:
@@ -72,6 +76,9 @@ class PackedFilters:
         if found is None:
             found = _sweep.pack(plan, self.w, self.rank, groups, transposed, threads)
             found = self._panels.setdefault(key, found)
+            if len(self._panels) > MOST_PANELS:
+                oldest, *_ = self._panels
+                self._panels.pop(oldest, None)
         return found
 
     def __repr__(self) -> str:

@@ -67,11 +67,11 @@ def _phase(first: int, step: int, count: int, stride: int, position: Index, tap:
     Only coordinates that some tap reads get a place in `index`: common factors of stride and
     distances are divided out, and gaps between the windows of two outputs are left out.
     """
-    origin = int(position[0]) if position.size else 0
+    origin = int(position[0])
     offset = position - origin
     pitch = gcd(stride if count > 1 else 0, *map(int, offset)) or 1
     offset, packed = offset // pitch, stride // pitch
-    span = int(offset[-1]) + 1 if offset.size else 1
+    span = int(offset[-1]) + 1
     if count == 1:
         packed = step = 1
     at = np.arange((count - 1) * min(packed, span) + span, dtype=np.intp)
