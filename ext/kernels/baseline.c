@@ -3,8 +3,8 @@
 #define ISA baseline
 #define VEC_BYTES 16
 #if defined(__aarch64__)
-#define HALF 4 /* 8x2 accumulators + 2 weights + 1 broadcast of 32 registers */
+#define MOST_HALF 4 /* 8x2 accumulators + 2 weights + 1 broadcast of 32 registers */
 #else
-#define HALF 3 /* 6x2 accumulators + 2 weights + 1 broadcast + 1 product = 16 registers */
+#define MOST_HALF 3 /* 6x2 accumulators + 2 weights + 1 broadcast + 1 product = 16 registers */
 #endif
 #include "table.inc.h"

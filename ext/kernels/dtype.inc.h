@@ -1,4 +1,4 @@
-/* The kernels of one dtype.  Parameters: T, T_ANY, TAG (f32, f64), HALF, VEC_BYTES, and SIDE. */
+/* The kernels of one dtype.  Parameters: T, T_ANY, TAG (f32, f64), MOST_HALF, VEC_BYTES, and SIDE. */
 #define NAME(x) SC_JOIN(SC_JOIN(TAG, _), x)
 #define VECTOR NAME(vector)
 #define VECTOR_ANY NAME(vector_any)
@@ -20,16 +20,7 @@ typedef T BLOCK __attribute__((vector_size(SIDE * sizeof(T)), aligned(1), may_al
 #define INTERLEAVE_HIGH 1, 3
 #endif
 
-#define OUTER NAME(outer_1v)
-#define NV 1
-#include "outer.inc.h"
-#undef OUTER
-#undef NV
-#define OUTER NAME(outer_2v)
-#define NV 2
-#include "outer.inc.h"
-#undef OUTER
-#undef NV
+#include "tile.inc.h"
 
 #define MOVE NAME(move)
 #define ADD NAME(add)
@@ -38,9 +29,9 @@ typedef T BLOCK __attribute__((vector_size(SIDE * sizeof(T)), aligned(1), may_al
 
 static const sc_tiles NAME(tiles) = {
     .itemsize = sizeof(T),
-    .half = HALF,
+    .half = MOST_HALF,
     .nb = NB,
-    .outer = {NAME(outer_1v), NAME(outer_2v)},
+    .tile = {KIND(SC_OUTER), KIND(SC_LANES), KIND(SC_SPREAD)},
     .move = MOVE,
     .add = ADD,
     .finite = FINITE,
@@ -53,6 +44,14 @@ static const sc_tiles NAME(tiles) = {
 #undef NB
 #undef INTERLEAVE_LOW
 #undef INTERLEAVE_HIGH
+#undef LOAD
+#undef TILE_NAME
+#undef TILE
+#undef THREE_TILES
+#undef THREE_NAMES
+#undef TILES
+#undef NAMES
+#undef KIND
 #undef MOVE
 #undef ADD
 #undef FINITE

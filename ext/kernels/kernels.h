@@ -9,19 +9,29 @@
 
 #include <stddef.h>
 
+/* How a tile takes its two operands: see tile.inc.h. */
+enum { SC_OUTER, SC_LANES, SC_SPREAD, SC_KINDS };
+enum { SC_MOST_HALF = 7 };
+
+/* Where a line of steps starts in both operands, in elements. */
+typedef struct {
+    ptrdiff_t x, w;
+} sc_line;
+
 /* The one sum of the library, over `lines` lines of `len` steps each:
  *
- *     to_h[i][v] = start_h[i][v] + sum over l, k of  x_h[i*rs + off[l] + k*ks] * w[l*len + k][v]
+ *     to_h[i][v] = start_h[i][v] + sum over l, k of
+ *         x_h[i*rs + line[l].x + k*ks + (v)] * w[line[l].w + k*ws + (v)]
  *
  * for the rows i < half of both halves h = a, b, and v < nb, or v < nb/2 for the tile that is one
- * vector wide.  Rows of `to` and `start` are to_row and start_row elements apart: start_row 0 is
- * one start for all.  The sum is formed from zero and added to `start` last: chains stay short, and
- * the order depends on l and k alone.  `to` may be `start`.
- * w: [lines*len][nb], aligned to 64 bytes; all else may stand anywhere. */
-typedef void (*sc_outer)(void *to_a, void *to_b, ptrdiff_t to_row, const void *start_a,
-                         const void *start_b, ptrdiff_t start_row, const void *xa, const void *xb,
-                         ptrdiff_t rs, ptrdiff_t ks, const ptrdiff_t *off, ptrdiff_t lines,
-                         ptrdiff_t len, const void *w);
+ * vector wide; (v) stands where the operand is a vector.  In SC_LANES both vectors of a row share
+ * the first of x.  Rows of `to` and `start` are to_row and start_row elements apart: start_row 0
+ * is one start for all.  The sum is formed from zero and added to `start` last: chains stay short,
+ * and the order depends on l and k alone.  `to` may be `start`. */
+typedef void (*sc_tile)(void *to_a, void *to_b, ptrdiff_t to_row, const void *start_a,
+                        const void *start_b, ptrdiff_t start_row, const void *xa, const void *xb,
+                        ptrdiff_t rs, ptrdiff_t ks, const sc_line *line, ptrdiff_t lines,
+                        ptrdiff_t len, const void *w, ptrdiff_t ws);
 
 /* dst[r][c] = src[r][c] for any strides in bytes. */
 typedef void (*sc_move)(void *dst, ptrdiff_t dst_row, ptrdiff_t dst_col, const void *src,
@@ -35,9 +45,9 @@ typedef int (*sc_finite)(const void *src, ptrdiff_t n);
 
 typedef struct {
     ptrdiff_t itemsize;
-    ptrdiff_t half;    /* rows of half a tile */
-    ptrdiff_t nb;      /* outputs of a full tile, two vectors */
-    sc_outer outer[2]; /* one and two vectors wide */
+    ptrdiff_t half; /* rows of half a tile, at most */
+    ptrdiff_t nb;   /* values in a row of a full tile, two vectors */
+    sc_tile tile[SC_KINDS][2][SC_MOST_HALF]; /* [one or two vectors wide - 1][half - 1] */
     sc_move move;
     sc_add add;
     sc_finite finite;

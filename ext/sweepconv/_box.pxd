@@ -75,7 +75,8 @@ cdef struct Block:
     idx length
     idx step
     idx lines
-    idx scale            # elements from one coordinate to the next: the channels, if packed
+    idx scale            # values from one coordinate to the next
+    idx half             # rows of half a tile
     const char *panel    # the coordinate (0, 0, 0, 0) and channel 0 of the source
 
 
@@ -146,7 +147,7 @@ cdef inline void find_lines(Block *b) noexcept nogil:
         b.lines *= b.n[a]
 
 
-cdef inline bint is_panel(const Block *b, const Array *x, idx channels, idx itemsize, idx half,
+cdef inline bint is_panel(const Block *b, const Array *x, idx channels, idx itemsize,
                           Block *view) noexcept nogil:
     """Whether x itself has the form of the block's panel; `view` is then the block that reads it.
 
@@ -179,14 +180,14 @@ cdef inline bint is_panel(const Block *b, const Array *x, idx channels, idx item
     view.scale = unit // itemsize
     if view.step * unit % 4096 == 0:  # all rows of a tile would share one set of the cache
         return False
-    furthest = half * view.step
+    furthest = b.half * view.step
     for a in range(AXES):
         furthest += (b.extent[a] - 1) * view.pitch[a]
     return view.panel + furthest * unit + channels * itemsize <= x.end
 
 
-cdef inline void line_starts(const Block *b, idx scale, idx *start) noexcept nogil:
-    """start[line] = where each line begins in the panel, in units of 1/scale coordinates."""
+cdef inline void line_starts(const Block *b, idx scale, idx *start, idx pace) noexcept nogil:
+    """start[line * pace] = where each line begins in the panel, in units of 1/scale coordinates."""
     cdef idx rest, at, line
     cdef int a
     for line in range(b.lines):
@@ -195,7 +196,7 @@ cdef inline void line_starts(const Block *b, idx scale, idx *start) noexcept nog
         for a in range(AXES - 1, -1, -1):
             at += rest % b.n[a] * b.stride[a] * b.pitch[a]
             rest //= b.n[a]
-        start[line] = at * scale
+        start[line * pace] = at * scale
 
 
 cdef inline void tap_starts(const Block *b, idx *start) noexcept nogil:
@@ -207,19 +208,6 @@ cdef inline void tap_starts(const Block *b, idx *start) noexcept nogil:
                 start[m] = (b.phase[0].offset[i] * b.pitch[1] + b.phase[1].offset[j] * b.pitch[2]
                             + b.phase[2].offset[k])
                 m += 1
-
-
-cdef inline idx join_taps(const idx *start, idx taps) noexcept nogil:
-    """How many taps in a row are neighbours in the panel, in every group of that many."""
-    cdef idx m = 1, i
-    while m < taps and start[m] == start[m - 1] + 1:
-        m += 1
-    if taps % m:
-        return 1
-    for i in range(taps):
-        if i % m and start[i] != start[i - 1] + 1:
-            return 1
-    return m
 
 
 cdef inline idx joined_taps(const Phase *p) noexcept nogil:

@@ -6,15 +6,19 @@ output is summed by itself.  Those of `reduce` follow the shapes alone.
 """
 
 from sweepconv._box cimport AXES, Extents, ceil_div, idx
-from sweepconv._reduce cimport tile_rows
+from sweepconv._gather cimport Run
+from sweepconv._kernels cimport SC_LANES, sc_line
 from sweepconv._task cimport (
-    INIT, OWN, PIXELS, READY, RUNS, SPARE, STEPS, TAPS, Sweep, channel_block,
+    INIT, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS, Sweep, best_half, channel_block,
+    most_vectors,
 )
 
 cdef enum:
     ALIGN = 64
     BLOCK_PIXELS = 392        # 28 tiles: their sums stay in the second-level cache
     PART_PIXELS = 196         # weight gradient: a dy panel stays in the first-level cache
+    LANE_PIXELS = 2352        # with lanes for groups, panels are as narrow as a vector
+    LANE_PART_PIXELS = 784
     TASK_TARGETS = 256        # filters' targets that share one packing of the source
     SHARE_BYTES = 384 * 1024  # sums of one task of the weight gradient
     SHARES = 16               # weight gradient: tasks to aim at, for any number of threads
@@ -55,7 +59,7 @@ cdef inline idx source_panel(const Sweep *s, const Extents *e, idx channels) noe
     for a in range(AXES - 1, -1, -1):
         step = max(step, size * (e.stride[a - 1] if a else 1))
         size *= ((s.size[a] - 1) * e.stride[a - 1] + e.span[a - 1]) if a else s.size[a]
-    return (size + 2 * s.tile.half * (step + 1)) * channels * s.tile.itemsize
+    return (size + 2 * s.tile.half * (step + 1)) * channels * s.unit
 
 
 cdef inline idx slots(const Sweep *s) noexcept nogil:
@@ -65,15 +69,19 @@ cdef inline idx slots(const Sweep *s) noexcept nogil:
     cdef bint last = True
     for a in range(AXES - 1, -1, -1):
         if last and s.size[a] > 1:
-            n *= ceil_div(s.size[a], s.tile.half) * s.tile.half
+            n *= s.size[a] + s.tile.half - 1
             last = False
         else:
             n *= s.size[a]
-    return max(n, s.tile.half) + s.tile.half
+    return n + 2 * s.tile.half
+
+
+cdef inline idx most_pixels(const Sweep *s) noexcept nogil:
+    return s.size[0] * s.size[1] * s.size[2] * s.size[3]
 
 
 cdef inline void lay_out(Sweep *s, idx source, idx pixels, idx spare, idx runs, idx taps,
-                         idx own) noexcept nogil:
+                         idx lines, idx own) noexcept nogil:
     """Place the parts of a thread's scratch, given their bytes."""
     cdef idx at = aligned(source)
     s.at[PIXELS] = at
@@ -82,10 +90,10 @@ cdef inline void lay_out(Sweep *s, idx source, idx pixels, idx spare, idx runs, 
     at += aligned(spare)
     s.at[RUNS] = at
     at += aligned(runs)
-    s.at[READY] = at
-    at += aligned(runs)
     s.at[TAPS] = at
     at += aligned(taps)
+    s.at[LINES] = at
+    at += aligned(lines)
     s.at[INIT] = at
     at += aligned(s.tile.nb * s.tile.itemsize)
     s.at[OWN] = at
@@ -102,27 +110,32 @@ cdef inline idx pack_scratch(const Sweep *s, const Extents *e) noexcept nogil:
 
 cdef inline double box_steps(const Sweep *s, const Extents *e) noexcept nogil:
     """Multiply-adds of one box, on average."""
-    return (<double>e.steps * s.batch * s.groups * s.sources * s.targets) / max(e.boxes, 1)
+    return (<double>e.steps * s.batch * s.all_groups * s.sources * s.targets) / max(e.boxes, 1)
 
 
 cdef inline idx gather_tasks(const Sweep *s) noexcept nogil:
     """Of one box."""
-    return s.groups * s.chunks * s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
+    return s.group_chunks * s.chunks * s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
 
 
 cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Large tasks, for the caches, but two for each thread where the work allows it."""
-    cdef idx pixels = BLOCK_PIXELS
-    s.chunk = max(TASK_TARGETS // s.tile.nb, 1)
+    cdef idx most = LANE_PIXELS if s.kind == SC_LANES else BLOCK_PIXELS, pixels = most
+    s.chunk = max(TASK_TARGETS // s.columns, 1)
+    s.group_chunk = max(TASK_TARGETS // max(s.lanes * s.targets, 1), 1)
     while True:
         choose_blocks(s, e, pixels)
         s.chunks = ceil_div(s.panels, s.chunk)
         s.chunk = ceil_div(s.panels, max(s.chunks, 1))
+        s.group_chunks = ceil_div(s.groups, s.group_chunk)
+        s.group_chunk = ceil_div(s.groups, max(s.group_chunks, 1))
         if e.boxes * gather_tasks(s) >= 2 * threads:
             break
-        if s.chunk > 4:
+        if s.group_chunk > 1:
+            s.group_chunk = ceil_div(s.group_chunk, 2)
+        elif s.chunk > 4:
             s.chunk = ceil_div(s.chunk, 2)
-        elif pixels > BLOCK_PIXELS // 4:
+        elif pixels > most // 4:
             pixels //= 2
         else:
             break
@@ -137,25 +150,30 @@ cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
     cdef idx row = s.tile.nb * s.tile.itemsize
     lay_out(s, max(source_panel(s, e, widest_block(e, s.sources)), pack_scratch(s, e)),
             s.chunk * slots(s) * row, slots(s) * row if s.accumulate else 0,
-            (slots(s) // s.tile.half + 2) * sizeof(idx),
-            2 * (filter_panel_steps(e) + 1) * sizeof(idx),
+            2 * (most_pixels(s) + 2) * sizeof(Run),
+            (filter_panel_steps(e) + 1) * sizeof(idx),
+            (filter_panel_steps(e) + 1) * sizeof(sc_line),
             2 * s.panel_bytes if s.own_filters else 0)
 
 
 cdef inline idx share_bytes(const Sweep *s, const Extents *e) noexcept nogil:
-    """Bytes of sums of one filter panel; taps of the last axis may share padding rows."""
-    cdef idx taps = filter_panel_steps(e), joined = e.joined
-    return taps // joined * tile_rows(s, joined * s.source_chunk) * s.tile.nb * s.tile.itemsize
+    """Bytes of sums of one filter panel: tap groups, and half a tile to spare."""
+    cdef idx groups = filter_panel_steps(e) // e.joined
+    cdef idx rows = ceil_div(e.joined * s.source_chunk, s.half) * s.half
+    return (groups * rows + s.half) * s.tile.nb * s.tile.itemsize
 
 
 cdef inline idx choose_shares(Sweep *s, const Extents *e) noexcept nogil:
     """Cut filters into shares whose sums fit the second-level cache, and where that gives few
     tasks also the pixels into parts.  From the shapes alone, so that bits never change."""
-    cdef idx shares, blocks = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
-    s.source_chunk = min(s.sources, 128 if filter_panel_steps(e) > 1 else 256)
+    cdef idx shares, blocks, taps = filter_panel_steps(e)
+    choose_blocks(s, e, LANE_PART_PIXELS if s.kind == SC_LANES else PART_PIXELS)
+    blocks = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
+    s.source_chunk = min(s.sources, 128 if taps > 1 else 256)
     s.source_chunks = ceil_div(s.sources, max(s.source_chunk, 1))
     s.source_chunk = ceil_div(s.sources, max(s.source_chunks, 1))
-    s.chunk = min(max(TASK_TARGETS // s.tile.nb, 1),
+    s.half = best_half(s, e.joined * s.source_chunk, taps // e.joined, most_vectors(s))
+    s.chunk = min(max(TASK_TARGETS // s.columns, 1),
                   max(1, <idx>SHARE_BYTES // max(share_bytes(s, e), 1)))
     s.chunks = ceil_div(s.panels, s.chunk)
     s.chunk = ceil_div(s.panels, max(s.chunks, 1))
@@ -166,11 +184,8 @@ cdef inline idx choose_shares(Sweep *s, const Extents *e) noexcept nogil:
 
 
 cdef inline void lay_out_reduce(Sweep *s, const Extents *e) noexcept nogil:
-    cdef idx row = s.tile.nb * s.tile.itemsize, pixels = 1
-    cdef int a
-    for a in range(AXES):
-        pixels *= s.size[a]
+    cdef idx row = s.tile.nb * s.tile.itemsize
     lay_out(s, max(source_panel(s, e, s.source_chunk),
                    filter_panel_steps(e) * s.source_chunk * row),
-            max(pixels * row, share_bytes(s, e)), 0, (pixels + 1) * sizeof(idx),
-            (filter_panel_steps(e) + 1) * sizeof(idx), 0)
+            max(most_pixels(s) * row, share_bytes(s, e)), 0, 0,
+            (filter_panel_steps(e) + 1) * sizeof(idx), (most_pixels(s) + 1) * sizeof(sc_line), 0)

@@ -4,107 +4,268 @@
 A task sums over channel blocks and taps into its own pixel panel, and nobody else writes there.  An
 output's order of summation follows from taps and channels alone: not from the block, its place in
 a tile, the batch or the threads.
+
+Taps that read nothing but padding zeros are left out, where filters are finite: adding zeros
+changes no bit.
 """
 
 from libc.string cimport memset
 
 from sweepconv._box cimport (
-    AXES, Block, Phase, box_taps, ceil_div, cut_block, idx, is_panel, join_taps, line_starts, merge,
-    tap_starts,
+    AXES, Block, Phase, box_taps, ceil_div, cut_block, idx, is_panel, joined_taps, line_starts,
+    merge, tap_starts,
 )
-from sweepconv._panel cimport (
-    move_filters, move_pixels, pack_source, target_at, target_steps,
-)
+from sweepconv._kernels cimport SC_LANES, sc_line, sc_tile
+from sweepconv._panel cimport Columns, move_columns, move_pixels, pack_source, target_at, target_steps
 from sweepconv._task cimport (
-    INIT, OWN, PIXELS, READY, RUNS, SPARE, TAPS, Sweep, channel_block, find_block, find_box,
-    tap_block, target_count,
+    INIT, LINES, OWN, PIXELS, RUNS, SPARE, TAPS, Sweep, best_half, channel_block, find_block,
+    find_box, first_source, first_target, lane_count, most_vectors, move_panel, panel_vectors,
+    source_columns, tap_block, target_columns, target_count, tile_of,
 )
 
 
-cdef inline void init_row(const Sweep *s, const Phase **phase, idx group, idx panel,
-                          char *row) noexcept nogil:
-    """What the sums of one filter panel start from, [nb]: the bias or zero."""
+cdef enum:
+    KINDS = 64
+
+
+cdef struct TapSet:
+    # The taps of each axis that read more than padding zeros: a range, since taps ascend.
+    idx low[3]
+    idx high[3]
+
+
+cdef struct Run:
+    # `half` pixels in a line: half of a tile.
+    idx source       # coordinate of the first in the panel
+    idx slot         # first of its rows in the pixel panel
+    idx valid        # pixels that are in the line; none in a filler
+    TapSet taps
+    idx kind         # runs of one kind have the same taps
+    char *ready      # where the first belongs in the target, for channel 0
+
+
+cdef struct Runs:
+    Run *run
+    idx count        # even
+    idx slots        # rows of a line in the pixel panel
+    idx ready_row    # values from one pixel to the next in the target; 0: sums cannot go there
+
+
+cdef inline void axis_taps(const Phase *p, idx first, idx count, idx *low,
+                           idx *high) noexcept nogil:
+    """Taps of an axis that read more than zeros for some of `count` outputs from `first` on."""
+    cdef idx t, i
+    low[0], high[0] = p.taps, 0
+    for t in range(p.taps):
+        for i in range(first, first + count):
+            if p.index[i * p.stride + p.offset[t]] >= 0:
+                low[0], high[0] = min(low[0], t), t + 1
+                break
+    low[0] = min(low[0], high[0])
+
+
+cdef inline bint reads_zeros(const Block *b, int a) noexcept nogil:
+    """Whether the block reads padding zeros along spatial axis a."""
+    cdef const Phase *p = b.phase[a]
+    cdef idx first = b.low[a + 1] * b.stride[a + 1]
+    return p.index[first] < 0 or p.end[first] < first + b.extent[a + 1]
+
+
+cdef inline void find_taps(const Block *b, Runs *r) noexcept nogil:
+    """The taps of each run, of lines along the last axis."""
+    cdef idx each = ceil_div(b.length, b.half), line, i, at
     cdef int a
-    cdef const char *at = s.bias
-    memset(row, 0, s.tile.nb * s.tile.itemsize)
-    if at == NULL:
-        return
-    for a in range(3):
-        if phase[a].taps:
-            at += phase[a].filter[0] * s.bias_bank[a]
-    at += (group * s.targets + panel * s.tile.nb) * s.bias_channel
-    s.tile.move(row, 0, s.tile.itemsize, at, 0, s.bias_channel, 1, target_count(s, panel))
+    cdef Run *run = r.run
+    cdef TapSet set
+    for i in range(each):
+        axis_taps(b.phase[2], b.low[3] + i * b.half, run[i].valid, &run[i].taps.low[2],
+                  &run[i].taps.high[2])
+    for line in range(b.lines):
+        at = line
+        for a in range(1, -1, -1):
+            axis_taps(b.phase[a], b.low[a + 1] + at % b.n[a + 1], 1, &set.low[a], &set.high[a])
+            at //= b.n[a + 1]
+        for i in range(each):
+            set.low[2], set.high[2] = r.run[i].taps.low[2], r.run[i].taps.high[2]
+            run.taps = set
+            run += 1
 
 
-cdef inline idx find_ready(const Sweep *s, const Block *b, char **ready) noexcept nogil:
-    """ready[run] = where its first sum belongs in the target, for channel 0.
+cdef inline bint same_taps(const TapSet *a, const TapSet *b) noexcept nogil:
+    cdef int i
+    for i in range(3):
+        if a.low[i] != b.low[i] or a.high[i] != b.high[i]:
+            return False
+    return True
 
-    Finished sums can go there without a detour, and the stores overlap with the arithmetic of the
-    next tile, if channels are contiguous and the pixels of a line stand at an even pace there: the
-    answer, in elements; 0 if they do not.
+
+cdef inline void add_taps(TapSet *a, const TapSet *b) noexcept nogil:
+    cdef int i
+    for i in range(3):
+        a.low[i], a.high[i] = min(a.low[i], b.low[i]), max(a.high[i], b.high[i])
+
+
+cdef inline void sort_runs(Runs *r) noexcept nogil:
+    """Runs of the same taps next to each other, so that tiles are made of those.
+
+    The list has room for itself twice.  Beyond KINDS kinds of runs, the others stay in order.
+    """
+    cdef const TapSet *kind[KINDS]
+    cdef idx at[KINDS + 1]
+    cdef Run *sorted = r.run + r.count
+    cdef Run *run
+    cdef idx kinds = 0, last = 0, i
+    memset(at, 0, sizeof(at))
+    for i in range(r.count):
+        run = r.run + i
+        if not (kinds and same_taps(&run.taps, kind[last])):
+            last = 0
+            while last < kinds and not same_taps(&run.taps, kind[last]):
+                last += 1
+            if last == kinds < KINDS:
+                kind[last] = &run.taps
+                kinds += 1
+            last = min(last, KINDS - 1)
+        run.kind = last
+        at[last + 1] += 1
+    for i in range(1, KINDS):
+        at[i] += at[i - 1]
+    for i in range(r.count):
+        run = r.run + i
+        sorted[at[run.kind]] = run[0]
+        at[run.kind] += 1
+    r.run = sorted
+
+
+cdef inline idx ready_pace(const Sweep *s, const Block *b) noexcept nogil:
+    """Values from one pixel of a line to the next in the target, if finished sums can go there
+    without a detour; 0 if they cannot.
+
+    Then stores overlap with the arithmetic of the next tile.  It takes targets that are contiguous
+    and pixels at an even pace.
     """
     cdef idx steps[AXES]
-    cdef idx length, pace, each = ceil_div(b.length, s.tile.half), line, i
-    cdef char *at
+    cdef idx length, pace
     target_steps(b, &s.target, steps)
     merge(b.n, steps, b.pixels, &length, &pace)
     if (s.accumulate or s.target.channel != s.tile.itemsize or length < b.length
-            or pace % s.tile.itemsize):
+            or pace % s.tile.itemsize or (s.kind == SC_LANES and s.targets > 1)):
         return 0
-    for line in range(b.lines):
-        at = target_at(b, &s.target, steps, line * b.length)
-        for i in range(each):
-            ready[line * each + i] = at + i * s.tile.half * pace
     return pace // s.tile.itemsize
 
 
-cdef inline idx run_pixels(const Sweep *s, const Block *b, idx run) noexcept nogil:
-    """Pixels of a run that are in its line: `half`, less at the end, none in a filler."""
-    cdef idx each = ceil_div(b.length, s.tile.half)
-    if run >= b.lines * each:
-        return 0
-    return min(s.tile.half, b.length - run % each * s.tile.half)
-
-
-cdef inline bint is_whole(const Sweep *s, const Block *b, idx run) noexcept nogil:
-    """Whether both runs of a tile are whole."""
-    return (run_pixels(s, b, run) == s.tile.half and run_pixels(s, b, run + 1) == s.tile.half)
-
-
-cdef inline void sum_taps(const Sweep *s, const Block *b, const idx *taps, const idx *run,
-                          idx runs, idx count, const char *source, const char *filters,
-                          const char *init, idx total, idx block, idx *off,
-                          char *pixels, char *const *ready, idx ready_row, idx shift,
-                          bint narrow) noexcept nogil:
-    """Add all taps of `count` channels to a pixel panel, [runs][half][nb].
-
-    Where `ready_row` is given the sums are complete with this: tiles of whole runs go to `ready`
-    at once, `shift` bytes further, rows `ready_row` elements apart.
-    """
-    cdef idx first = 0, taken, joined, i, r, row = s.tile.nb * s.tile.itemsize
-    cdef idx size = b.scale * s.tile.itemsize, start_row
+cdef inline void find_runs(const Sweep *s, const Block *b, bint skip, Runs *r) noexcept nogil:
+    """Runs that cover the lines; with `skip`, sorted by the taps that they need."""
+    cdef idx steps[AXES]
+    cdef idx each = ceil_div(b.length, b.half), line, i
+    cdef Run *run = r.run
+    cdef TapSet every
+    cdef int a
+    cdef idx *start = <idx *>(r.run + b.lines * each + 2)  # read before it is overwritten
     cdef char *at
-    cdef const char *start
+    for a in range(3):
+        every.low[a], every.high[a] = 0, b.phase[a].taps
+    r.ready_row = ready_pace(s, b)
+    r.slots = each * b.half
+    line_starts(b, 1, start, 1)
+    target_steps(b, &s.target, steps)
+    for line in range(b.lines):
+        at = target_at(b, &s.target, steps, line * b.length)
+        for i in range(each):
+            run.source = start[line] + i * b.half * b.step
+            run.slot = (line * each + i) * b.half
+            run.valid = min(b.half, b.length - i * b.half)
+            run.taps = every
+            run.ready = at + i * b.half * r.ready_row * s.tile.itemsize
+            run += 1
+    r.count = b.lines * each
+    if skip and b.length == b.n[3] and (
+            reads_zeros(b, 0) or reads_zeros(b, 1) or reads_zeros(b, 2)):
+        find_taps(b, r)
+        sort_runs(r)
+    if r.count % 2:
+        run = r.run + r.count
+        run[0] = r.run[r.count - 1]
+        run.slot = r.count * b.half
+        run.valid = 0
+        r.count += 1
+
+
+cdef inline idx find_lines(const Block *b, const TapSet *set, const idx *start, idx first,
+                           idx taken, bint packed, idx count, idx nb, sc_line *line,
+                           idx *lines) noexcept nogil:
+    """Lines of steps of the taps in `set`, of `taken` taps from `first` on; the taps in a line.
+
+    Neighbouring taps along the last axis form one line of steps, where all lines can.
+    """
+    cdef idx rows = b.phase[1].taps, row = b.phase[2].taps, joined = 0, n, i, low, high
+    cdef bint split = not packed or joined_taps(b.phase[2]) < row
+    while True:
+        n = 0
+        for i in range(first // max(row, 1), ceil_div(first + taken, max(row, 1))):
+            if not (set.low[0] <= i // rows < set.high[0]
+                    and set.low[1] <= i % rows < set.high[1]):
+                continue
+            low, high = max(first, i * row + set.low[2]), min(first + taken, i * row + set.high[2])
+            if low >= high:
+                continue
+            if split:
+                joined = 1
+            elif not joined:
+                joined = high - low
+            elif joined != high - low:
+                break
+            while low < high:
+                line[n].x = start[low] * b.scale
+                line[n].w = (low - first) * count * nb
+                low += joined
+                n += 1
+        else:
+            lines[0] = n
+            return max(joined, 1)
+        split = True
+
+
+cdef inline void sum_taps(const Sweep *s, const Block *b, const Runs *r, const idx *taps,
+                          idx count, const char *source, const char *filters, const char *init,
+                          idx total, idx block, sc_line *line, char *pixels, idx shift,
+                          bint to_target, int vectors) noexcept nogil:
+    """Add all taps of `count` channels to a pixel panel, [slots][nb].
+
+    With `to_target` the sums are complete with this: tiles of whole runs go to the target at once,
+    `shift` bytes from its channel 0.
+    """
+    cdef idx first = 0, taken, joined = 0, i, lines = 0, nb = s.tile.nb, row = nb * s.tile.itemsize
+    cdef idx size = b.scale * s.tile.itemsize
+    cdef sc_tile tile = tile_of(s, vectors, b.half)
+    cdef const Run *a
+    cdef const Run *z
+    cdef char *to_a
+    cdef char *to_z
+    cdef const char *from_a = init
+    cdef const char *from_z = init
     cdef bint last, direct
+    cdef TapSet known, set
     while True:
         taken = min(block, total - first)
         last = first + taken >= total
-        joined = join_taps(taps + first, taken) if taken and b.scale == count else 1
-        for i in range(taken // joined):
-            off[i] = taps[first + i * joined] * b.scale
-        for r in range(0, runs, 2):
-            at = pixels + r * s.tile.half * row
-            start, start_row = at, s.tile.nb
-            if init != NULL:
-                start, start_row = init, 0
-            direct = last and ready_row and is_whole(s, b, r)
-            s.tile.outer[0 if narrow else 1](
-                ready[r] + shift if direct else at,
-                ready[r + 1] + shift if direct else at + s.tile.half * row,
-                ready_row if direct else s.tile.nb,
-                start, start + start_row * s.tile.half * s.tile.itemsize, start_row,
-                source + run[r] * size, source + run[r + 1] * size, b.step * b.scale, 1, off,
-                taken // joined, joined * count, filters)
+        joined = 0
+        for i in range(0, r.count, 2):
+            a, z = r.run + i, r.run + i + 1
+            set = a.taps
+            add_taps(&set, &z.taps)
+            if not joined or not same_taps(&set, &known):
+                known = set
+                joined = find_lines(b, &set, taps, first, taken, b.scale == count * s.lanes, count,
+                                    nb, line, &lines)
+            to_a, to_z = pixels + a.slot * row, pixels + z.slot * row
+            direct = to_target and last and a.valid == b.half and z.valid == b.half
+            if init == NULL:
+                from_a, from_z = to_a, to_z
+            tile(a.ready + shift if direct else to_a, z.ready + shift if direct else to_z,
+                 r.ready_row if direct else nb, from_a, from_z, nb if init == NULL else 0,
+                 source + a.source * size, source + z.source * size, b.step * b.scale, s.lanes,
+                 line, lines, joined * count, filters, nb)
         filters += taken * count * row
         first += taken
         init = NULL
@@ -112,103 +273,118 @@ cdef inline void sum_taps(const Sweep *s, const Block *b, const idx *taps, const
             break
 
 
-cdef inline idx find_runs(const Sweep *s, const Block *b, idx *run) noexcept nogil:
-    """Runs of `half` pixels that cover the lines, an even number: run[i] = start in the panel."""
-    cdef idx each = ceil_div(b.length, s.tile.half), line, i, at
-    # The starts of the lines stand at the end of the list, read before they are overwritten.
-    cdef idx *start = run + b.lines * (each - 1)
-    line_starts(b, 1, start)
-    for line in range(b.lines):
-        at = start[line]
-        for i in range(each):
-            run[line * each + i] = at + i * s.tile.half * b.step
-    run[b.lines * each] = run[0]
-    return b.lines * each + b.lines * each % 2
+cdef inline void init_row(const Sweep *s, const Phase **phase, idx group, idx panel,
+                          char *row) noexcept nogil:
+    """What the sums of one filter panel start from, [nb]: the bias or zero."""
+    cdef int a
+    cdef char *at = <char *>s.bias
+    cdef Columns c
+    memset(row, 0, s.tile.nb * s.tile.itemsize)
+    if at == NULL:
+        return
+    for a in range(3):
+        if phase[a].taps:
+            at += phase[a].filter[0] * s.bias_bank[a]
+    target_columns(s, s.bias_channel, group, panel, &c)
+    move_columns(s.tile, &c, row, 0, at + first_target(s, group, panel) * s.bias_channel, 0, 1,
+                 True)
 
 
-cdef inline void write_pixels(const Sweep *s, const Block *b, idx group, idx panel, idx runs,
-                              char *sums, char *spare, char *const *ready,
-                              idx ready_row) noexcept nogil:
+cdef inline void write_pixels(const Sweep *s, const Block *b, idx group, idx panel, const Runs *r,
+                              char *sums, char *spare, bint to_target) noexcept nogil:
     """The finished sums of one filter panel to the target, or added to what stands there; with
-    `ready_row` those that did not go there at once."""
-    cdef idx first = group * s.targets + panel * s.tile.nb, count = target_count(s, panel)
-    cdef idx slots = ceil_div(b.length, s.tile.half) * s.tile.half, r
-    cdef idx row = s.tile.nb * s.tile.itemsize
-    if ready_row:
-        for r in range(runs):
-            if run_pixels(s, b, r) and not is_whole(s, b, r - r % 2):
-                s.tile.move(ready[r] + first * s.target.channel, ready_row * s.tile.itemsize,
-                            s.target.channel, sums + r * s.tile.half * row, row, s.tile.itemsize,
-                            run_pixels(s, b, r), count)
+    `to_target` those that did not go there at once."""
+    cdef idx first = first_target(s, group, panel), row = s.tile.nb * s.tile.itemsize, i
+    cdef const Run *run
+    cdef Columns c
+    target_columns(s, s.target.channel, group, panel, &c)
+    if to_target:
+        for i in range(r.count):
+            run = r.run + i
+            if run.valid < b.half or run[1 - i % 2 * 2].valid < b.half:
+                move_columns(s.tile, &c, sums + run.slot * row, row,
+                             run.ready + first * s.target.channel, r.ready_row * s.tile.itemsize,
+                             run.valid, False)
         return
     if s.accumulate:
-        move_pixels(s.tile, b, &s.target, first, count, spare, slots, True)
-        s.tile.add(sums, spare, runs * s.tile.half * s.tile.nb)
-    move_pixels(s.tile, b, &s.target, first, count, sums, slots, False)
+        move_pixels(s.tile, b, &s.target, first, &c, spare, r.slots, True)
+        s.tile.add(sums, spare, b.lines * r.slots * s.tile.nb)
+    move_pixels(s.tile, b, &s.target, first, &c, sums, r.slots, False)
+
+
+cdef inline void sum_group(const Sweep *s, const Phase **phase, Block *b, const Runs *r, idx box,
+                           idx group, idx first_panel, idx last_panel, const idx *taps,
+                           char *scratch) noexcept nogil:
+    """All sums of some filter panels of one block of groups, for the block b of outputs."""
+    cdef Columns columns
+    cdef idx total = box_taps(phase), block = channel_block(total, s.sources), count, panel
+    cdef idx row = s.tile.nb * s.tile.itemsize, first = 0
+    # Sums wait for the next channel block in a pixel panel for each filter panel.
+    cdef idx panel_size = (r.count * b.half) * row if block < s.sources else 0
+    cdef const char *source = scratch
+    cdef char *own = scratch + s.at[OWN]
+    cdef char *init = scratch + s.at[INIT]
+    cdef char *sums
+    cdef char *filters
+    cdef int vectors
+    cdef bint last, to_target
+    while True:
+        count = min(block, s.sources - first) if total else 0
+        last = count == 0 or first + count == s.sources
+        if b.panel != NULL:
+            source = b.panel + (first_source(s, group) + first) * s.tile.itemsize
+        elif count:
+            b.scale = count * s.lanes
+            source_columns(s, &s.source, group, count, &columns)
+            pack_source(s.tile, b, &s.source, first_source(s, group) + first, &columns,
+                        count * s.unit, (b.half * b.step + 1) * count * s.unit, scratch)
+        for panel in range(first_panel, last_panel):
+            sums = scratch + s.at[PIXELS] + (panel - first_panel) * panel_size
+            if first == 0:
+                init_row(s, phase, group, panel, init)
+            if s.own_filters:
+                filters = own
+                move_panel(s, phase, group, first, count, panel, filters, max(total, 1), 0,
+                           own + s.panel_bytes, True)
+            else:
+                filters = (s.panel_data + first * total * row
+                           + ((box * s.groups + group) * s.panels + panel) * s.panel_bytes)
+            vectors = panel_vectors(s, panel)
+            to_target = (last and r.ready_row != 0 and lane_count(s, group) == s.lanes
+                         and target_count(s, panel) * s.lanes * 2 == vectors * s.tile.nb)
+            sum_taps(s, b, r, taps, count, source, filters, init if first == 0 else NULL,
+                     total if count else 0, tap_block(phase, max(count, 1)),
+                     <sc_line *>(scratch + s.at[LINES]), sums,
+                     first_target(s, group, panel) * s.target.channel, to_target, vectors)
+            if last:
+                write_pixels(s, b, group, panel, r, sums, scratch + s.at[SPARE], to_target)
+        first += count
+        if last:
+            break
 
 
 cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
     cdef const Phase *phase[3]
     cdef Block b, view
+    cdef Runs runs
     cdef idx *place = [0, 0, 0, 0]
     cdef idx per_box = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
     cdef idx first_panel = task // per_box % s.chunks * s.chunk
-    cdef idx group = task // (per_box * s.chunks) % s.groups
-    cdef idx box = task // (per_box * s.chunks * s.groups)
-    cdef const char *source = scratch
-    cdef char *pixels = scratch + s.at[PIXELS]
-    cdef char *spare = scratch + s.at[SPARE]
-    cdef idx *run = <idx *>(scratch + s.at[RUNS])
+    cdef idx first_group = task // (per_box * s.chunks) % s.group_chunks * s.group_chunk
+    cdef idx box = task // (per_box * s.chunks * s.group_chunks), group
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
-    cdef char **ready = <char **>(scratch + s.at[READY])
-    cdef char *init = scratch + s.at[INIT]
-    cdef char *own = scratch + s.at[OWN]
     find_box(s, s.first + box, phase)
     find_block(s, task % per_box, place)
     if not cut_block(&b, phase, s.batch, s.size, place):
         return
-    if is_panel(&b, &s.source, s.groups * s.sources, s.tile.itemsize, s.tile.half, &view):
+    b.half = s.tile.half
+    if is_panel(&b, &s.source, s.groups * s.lanes * s.sources, s.tile.itemsize, &view) and (
+            s.kind != SC_LANES or s.sources == 1):
         b = view
-    cdef idx total = box_taps(phase), block = channel_block(total, s.sources), count, panel
-    cdef idx row = s.tile.nb * s.tile.itemsize, first = 0, runs = find_runs(s, &b, run)
-    # Sums wait for the next channel block in a pixel panel for each filter panel.
-    cdef idx panel_size = runs * s.tile.half * row if block < s.sources else 0
-    cdef idx last_panel = min(first_panel + s.chunk, s.panels)
-    cdef idx ready_row = find_ready(s, &b, ready), direct, width
-    cdef bint last
-    cdef char *sums
-    cdef char *filters
+    b.half = best_half(s, b.length, b.lines, most_vectors(s))
+    runs.run = <Run *>(scratch + s.at[RUNS])
+    find_runs(s, &b, not s.own_filters and s.finite[0], &runs)
     tap_starts(&b, taps)
-    while True:
-        count = min(block, s.sources - first) if total else 0
-        last = count == 0 or first + count == s.sources
-        if b.panel != NULL:
-            source = b.panel + (group * s.sources + first) * s.tile.itemsize
-        elif count:
-            b.scale = count
-            pack_source(s.tile, &b, &s.source, group * s.sources + first, count,
-                        (s.tile.half * b.step + 1) * count, scratch)
-        for panel in range(first_panel, last_panel):
-            sums = pixels + (panel - first_panel) * panel_size
-            if first == 0:
-                init_row(s, phase, group, panel, init)
-            if s.own_filters:
-                filters = own
-                move_filters(s.tile, phase, &s.filters, group, first, count, panel * s.tile.nb,
-                             target_count(s, panel), filters, 1, count,
-                             own + s.panel_bytes, True)
-            else:
-                filters = (s.panel_data + first * total * row
-                           + ((box * s.groups + group) * s.panels + panel) * s.panel_bytes)
-            width = s.tile.nb // 2 if 2 * target_count(s, panel) <= s.tile.nb else s.tile.nb
-            direct = ready_row if target_count(s, panel) == width and last else 0
-            sum_taps(s, &b, taps, run, runs, count, source, filters,
-                     init if first == 0 else NULL, total if count else 0,
-                     tap_block(phase, max(count, 1)), taps + total, sums, ready, direct,
-                     (group * s.targets + panel * s.tile.nb) * s.target.channel,
-                     width < s.tile.nb)
-            if last:
-                write_pixels(s, &b, group, panel, runs, sums, spare, ready, direct)
-        first += count
-        if last:
-            break
+    for group in range(first_group, min(first_group + s.group_chunk, s.groups)):
+        sum_group(s, phase, &b, &runs, box, group, first_panel,
+                  min(first_panel + s.chunk, s.panels), taps, scratch)

@@ -1,20 +1,29 @@
 cdef extern from "kernels.h" nogil:
-    ctypedef void (*sc_outer)(void *to_a, void *to_b, Py_ssize_t to_row, const void *start_a,
-                              const void *start_b, Py_ssize_t start_row, const void *xa,
-                              const void *xb, Py_ssize_t rs, Py_ssize_t ks, const Py_ssize_t *off,
-                              Py_ssize_t lines, Py_ssize_t len, const void *w) noexcept nogil
+    enum:
+        SC_OUTER
+        SC_LANES
+        SC_SPREAD
+
+    ctypedef struct sc_line:
+        Py_ssize_t x
+        Py_ssize_t w
+
+    ctypedef void (*sc_tile)(void *to_a, void *to_b, Py_ssize_t to_row, const void *start_a,
+                             const void *start_b, Py_ssize_t start_row, const void *xa,
+                             const void *xb, Py_ssize_t rs, Py_ssize_t ks, const sc_line *line,
+                             Py_ssize_t lines, Py_ssize_t len, const void *w,
+                             Py_ssize_t ws) noexcept nogil
     ctypedef void (*sc_move)(void *dst, Py_ssize_t dst_row, Py_ssize_t dst_col, const void *src,
                              Py_ssize_t src_row, Py_ssize_t src_col, Py_ssize_t rows,
                              Py_ssize_t cols) noexcept nogil
     ctypedef void (*sc_add)(void *dst, const void *src, Py_ssize_t n) noexcept nogil
-
     ctypedef int (*sc_finite)(const void *src, Py_ssize_t n) noexcept nogil
 
     ctypedef struct sc_tiles:
         Py_ssize_t itemsize
         Py_ssize_t half
         Py_ssize_t nb
-        sc_outer outer[2]
+        sc_tile tile[3][2][7]
         sc_move move
         sc_add add
         sc_finite finite

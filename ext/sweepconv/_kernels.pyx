@@ -1,7 +1,7 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
 """The active table of kernels, the only place where the choice of an instruction set lives.
 
-`call_outer` and `call_move` run one kernel on memory of the caller's: they are for tests.
+`call_tile`, `call_outer` and `call_move` run one kernel on memory of the caller's: they are for tests.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -49,30 +49,38 @@ def tile_shape(Py_ssize_t itemsize):
     return t.half, t.nb
 
 
-def call_outer(int vectors, Py_ssize_t itemsize, acc, init, xa, xb, Py_ssize_t rs, Py_ssize_t ks,
-               tuple off, Py_ssize_t length, w):
-    """Run one outer tile on contiguous buffers: acc, both halves of rows nb wide, starts from the
-    one row `init`, or from itself if that is None; see kernels.h."""
-    cdef Py_ssize_t offsets[64]
+def call_tile(int kind, int half, int vectors, Py_ssize_t itemsize, acc, init, xa, xb,
+              Py_ssize_t rs, Py_ssize_t ks, tuple lines, Py_ssize_t length, w, Py_ssize_t ws):
+    """Run one tile on contiguous buffers: acc, both halves of rows nb wide, starts from the one row
+    `init`, or from itself if that is None; `lines` holds pairs of offsets; see kernels.h."""
+    cdef sc_line line[64]
     cdef Py_buffer b[5]
     cdef int i, held = 0
     cdef const sc_tiles *t
-    cdef Py_ssize_t half
-    for i in range(len(off)):
-        offsets[i] = off[i]
+    cdef Py_ssize_t half_bytes
+    for i in range(len(lines)):
+        line[i].x, line[i].w = lines[i]
     try:
         for i, obj in enumerate((acc, xa, xb, w, acc if init is None else init)):
             PyObject_GetBuffer(obj, &b[i], PyBUF_WRITABLE if i == 0 else PyBUF_SIMPLE)
             held += 1
         t = active_tiles(itemsize)
-        half = t.half * t.nb * itemsize
-        t.outer[vectors - 1](
-            b[0].buf, <char *>b[0].buf + half, t.nb, b[4].buf,
-            <char *>b[4].buf + (half if init is None else 0), t.nb if init is None else 0,
-            b[1].buf, b[2].buf, rs, ks, offsets, len(off), length, b[3].buf)
+        half_bytes = half * t.nb * itemsize
+        t.tile[kind][vectors - 1][half - 1](
+            b[0].buf, <char *>b[0].buf + half_bytes, t.nb, b[4].buf,
+            <char *>b[4].buf + (half_bytes if init is None else 0), t.nb if init is None else 0,
+            b[1].buf, b[2].buf, rs, ks, line, len(lines), length, b[3].buf, ws)
     finally:
         for i in range(held):
             PyBuffer_Release(&b[i])
+
+
+def call_outer(int vectors, Py_ssize_t itemsize, acc, init, xa, xb, Py_ssize_t rs, Py_ssize_t ks,
+               tuple off, Py_ssize_t length, w):
+    """The outer tile at its full height, with w in one run: [lines * length][nb]."""
+    cdef Py_ssize_t nb = active_tiles(itemsize).nb
+    call_tile(SC_OUTER, active_tiles(itemsize).half, vectors, itemsize, acc, init, xa, xb, rs, ks,
+              tuple([(x, i * length * nb) for i, x in enumerate(off)]), length, w, nb)
 
 
 def call_move(Py_ssize_t itemsize, dst, Py_ssize_t dst_at, Py_ssize_t dst_row, Py_ssize_t dst_col,

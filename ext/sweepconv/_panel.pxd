@@ -4,7 +4,7 @@
 - source panel [coordinates][channels] of a block, padding included, by the phases' index maps;
 - pixel panel  [pixels][nb] of outputs or of dy;
 - filter panel [taps][channels][nb].
-All go through the one `move` of the active instruction set.
+With lanes for groups, a channel or a target is a vector of them.  All go through the one `move` of the active instruction set.
 """
 
 from libc.string cimport memset
@@ -12,33 +12,59 @@ from libc.string cimport memset
 from sweepconv._box cimport AXES, Array, Block, Filters, Phase, idx, merge
 from sweepconv._kernels cimport sc_tiles
 
+cdef enum:
+    SQUARE = 8  # taps from which on they are worth a transposition of their own
+
+
+cdef struct Columns:
+    # The values of one element of a panel: `repeat` times `count` of them.  In the array the former
+    # are `repeat_step` bytes apart, the latter `step`; in the panel, `pitch` bytes and one value.
+    idx repeat
+    idx repeat_step
+    idx pitch
+    idx count
+    idx step
+    bint whole       # they fill the element
+
+
+cdef inline void move_columns(const sc_tiles *t, const Columns *c, char *panel, idx panel_row,
+                              char *array, idx array_row, idx rows, bint to_panel) noexcept nogil:
+    """`rows` elements from the array to the panel, or back."""
+    cdef idx i
+    for i in range(c.repeat):
+        if to_panel:
+            t.move(panel, panel_row, t.itemsize, array, array_row, c.step, rows, c.count)
+        else:
+            t.move(array, array_row, c.step, panel, panel_row, t.itemsize, rows, c.count)
+        panel += c.pitch
+        array += c.repeat_step
+
 
 cdef inline void pack_row(const sc_tiles *t, const Block *b, const char *source, idx space,
-                          idx channel, idx channels, char *row) noexcept nogil:
-    """One row of the panel, [w][channels]; source at (n, c, d, h, 0)."""
+                          const Columns *c, idx width, char *row) noexcept nogil:
+    """One row of the panel, [w] of `width` bytes each; source at (n, c, d, h, 0)."""
     cdef const Phase *p = b.phase[2]
-    cdef idx width = channels * t.itemsize
     cdef idx at = b.low[3] * p.stride, last = at + b.extent[3], end, pace
     while at < last:
         end = min(p.end[at], last)
-        if p.index[at] < 0:
+        if p.index[at] < 0 or not c.whole:
             memset(row, 0, (end - at) * width)
-        else:
+        if p.index[at] >= 0:
             pace = p.index[at + 1] - p.index[at] if end - at > 1 else 0
-            t.move(row, width, t.itemsize, source + p.index[at] * space, pace * space, channel,
-                   end - at, channels)
+            move_columns(t, c, row, width, <char *>source + p.index[at] * space, pace * space,
+                         end - at, True)
         row += (end - at) * width
         at = end
 
 
 cdef inline void pack_source(const sc_tiles *t, const Block *b, const Array *x, idx first,
-                             idx channels, idx beyond, char *panel) noexcept nogil:
-    """The source panel of a block for `channels` channels from `first`.
+                             const Columns *c, idx width, idx beyond, char *panel) noexcept nogil:
+    """The source panel of a block, elements of `width` bytes; channel `first` is its first.
 
-    Zeros follow for `beyond` elements, which the last tile reads and nobody uses: what stood there
+    `beyond` bytes of zeros follow, which the last tile reads and nobody uses: what stood there
     before could be denormal, and slow.
     """
-    cdef idx row = b.extent[3] * channels * t.itemsize
+    cdef idx row = b.extent[3] * width
     cdef idx n, i, j, d, h
     cdef const char *image
     for n in range(b.low[0], b.low[0] + b.n[0]):
@@ -50,10 +76,10 @@ cdef inline void pack_source(const sc_tiles *t, const Block *b, const Array *x, 
                 if d < 0 or h < 0:
                     memset(panel, 0, row)
                 else:
-                    pack_row(t, b, image + d * x.space[0] + h * x.space[1], x.space[2],
-                             x.channel, channels, panel)
+                    pack_row(t, b, image + d * x.space[0] + h * x.space[1], x.space[2], c, width,
+                             panel)
                 panel += row
-    memset(panel, 0, beyond * t.itemsize)
+    memset(panel, 0, beyond)
 
 
 cdef inline void target_steps(const Block *b, const Array *y, idx *steps) noexcept nogil:
@@ -78,84 +104,127 @@ cdef inline char *target_at(const Block *b, const Array *y, const idx *steps,
 
 
 cdef inline void move_pixels(const sc_tiles *t, const Block *b, const Array *y, idx first,
-                             idx channels, char *panel, idx slots, bint to_panel) noexcept nogil:
+                             const Columns *c, char *panel, idx slots,
+                             bint to_panel) noexcept nogil:
     """Outputs of the block from the pixel panel to the array y, or from there to the panel.
 
-    The panel holds `slots` >= b.length rows for each line.
+    Channel `first` of y is the first of the panel, which holds `slots` >= b.length rows for each
+    line.
     """
     cdef idx steps[AXES]
     cdef idx length, pace, flat = 0, row = t.nb * t.itemsize
-    cdef char *at
     cdef char *slot
     target_steps(b, y, steps)
     merge(b.n, steps, b.pixels if slots == b.length else b.length, &length, &pace)
     while flat < b.pixels:
-        at = target_at(b, y, steps, flat) + first * y.channel
         slot = panel + (flat // b.length * slots + flat % b.length) * row
-        if to_panel:
-            if channels < t.nb:
-                memset(slot, 0, length * row)
-            t.move(slot, row, t.itemsize, at, pace, y.channel, length, channels)
-        else:
-            t.move(at, pace, y.channel, slot, row, t.itemsize, length, channels)
+        if to_panel and not c.whole:
+            memset(slot, 0, length * row)
+        move_columns(t, c, slot, row, target_at(b, y, steps, flat) + first * y.channel, pace,
+                     length, to_panel)
         flat += length
 
 
-cdef inline idx bank_offset(const Phase **phase, const Filters *w, idx i, idx j,
-                            idx k) noexcept nogil:
-    """Bytes to the filter that taps (i, j, k) of the box belong to."""
-    return (phase[0].filter[i] * w.bank[0] + phase[1].filter[j] * w.bank[1]
-            + phase[2].filter[k] * w.bank[2])
+cdef inline idx tap_offset(const Phase **phase, const Filters *w, idx tap) noexcept nogil:
+    """Bytes from the start of the bank to tap number `tap` of the box."""
+    cdef idx at = 0, i
+    cdef int a
+    for a in range(2, -1, -1):
+        i = tap % phase[a].taps
+        tap //= phase[a].taps
+        at += phase[a].tap[i] * w.tap[a] + phase[a].filter[i] * w.bank[a]
+    return at
 
 
-cdef inline void move_filters(const sc_tiles *t, const Phase **phase, const Filters *w, idx group,
-                              idx source, idx sources, idx target, idx targets, char *panel,
-                              idx joined, idx pitch, char *spare, bint to_panel) noexcept nogil:
+cdef inline idx even_taps(const Phase **phase, const Filters *w, idx tap, idx most,
+                          idx *pace) noexcept nogil:
+    """How many taps from `tap` on, at most `most`, stand at an even pace in the bank."""
+    cdef idx n = 1, at = tap_offset(phase, w, tap), next
+    pace[0] = 0
+    while n < most:
+        next = tap_offset(phase, w, tap + n)
+        if n == 1:
+            pace[0] = next - at
+        elif next - at != pace[0]:
+            break
+        at = next
+        n += 1
+    return n
+
+
+cdef inline void move_filters(const sc_tiles *t, const Phase **phase, const Filters *w, idx lanes,
+                              idx in_use, idx group, idx source, idx sources, idx target,
+                              idx targets, char *panel, idx joined, idx pitch, char *spare,
+                              bint to_panel) noexcept nogil:
     """Filters of a box from the bank to a panel, or from the panel to the bank.
 
     Panel rows are [taps][sources], the taps in groups of `joined`, each group `pitch` rows after
-    the one before.  Where channels and taps of the bank are contiguous, they move as one axis
-    through `spare`, [sources * taps][nb], so that the move is a transposition.
+    the one before; a row is [targets], or [targets][lanes] with a lane for each of the `in_use`
+    groups from `group` on.  Taps at an even pace in the bank move as one axis.
     """
     cdef idx taps = phase[0].taps * phase[1].taps * phase[2].taps
-    cdef idx row = t.nb * t.itemsize, i, j, k, m = 0
+    cdef idx row = t.nb * t.itemsize, m = 0, run, pace, c, o
     cdef char *base = w.data + group * w.group + source * w.source + target * w.target
-    cdef char *at
     cdef char *place
-    cdef bint even = w.source == taps * t.itemsize and taps > 1
-    for k in range(3):
-        even = even and (phase[k].taps == 1 or phase[k].tap[1] - phase[k].tap[0] == 1)
-        if phase[k].taps:
-            base += phase[k].tap[0] * w.tap[k]
-    even = even and w.tap[2] == t.itemsize and w.tap[1] == phase[2].taps * w.tap[2]
-    even = even and w.tap[0] == phase[1].taps * w.tap[1]
-    if even:
-        base += bank_offset(phase, w, 0, 0, 0)
-        if to_panel:
-            if targets < t.nb:
-                memset(spare, 0, sources * taps * row)
-            t.move(spare, row, t.itemsize, base, t.itemsize, w.target, sources * taps, targets)
-    for i in range(phase[0].taps):
-        for j in range(phase[1].taps):
-            for k in range(phase[2].taps):
-                place = panel + (m // joined * pitch + m % joined * sources) * row
-                if even and to_panel:
-                    t.move(place, row, t.itemsize, spare + m * row, taps * row, t.itemsize,
-                           sources, t.nb)
-                elif even:
-                    t.move(spare + m * row, taps * row, t.itemsize, place, row, t.itemsize,
-                           sources, t.nb)
-                else:
-                    at = (base + bank_offset(phase, w, i, j, k)
-                          + (phase[0].tap[i] - phase[0].tap[0]) * w.tap[0]
-                          + (phase[1].tap[j] - phase[1].tap[0]) * w.tap[1]
-                          + (phase[2].tap[k] - phase[2].tap[0]) * w.tap[2])
-                    if to_panel:
-                        if targets < t.nb:
-                            memset(place, 0, sources * row)
-                        t.move(place, row, t.itemsize, at, w.source, w.target, sources, targets)
-                    else:
-                        t.move(at, w.source, w.target, place, row, t.itemsize, sources, targets)
-                m += 1
-    if even and not to_panel:
-        t.move(base, t.itemsize, w.target, spare, row, t.itemsize, sources * taps, targets)
+    cdef char *at
+    cdef bint partial = to_panel and (targets * lanes < t.nb or in_use < lanes)
+    if lanes == 1 and contiguous_filters(phase, w, t.itemsize):
+        move_contiguous(t, base + tap_offset(phase, w, 0), w.target, taps, sources, targets, panel,
+                        joined, pitch, spare, to_panel)
+        return
+    while m < taps:
+        place = panel + (m // joined * pitch + m % joined * sources) * row
+        run = even_taps(phase, w, m, joined - m % joined, &pace)
+        if lanes == 1 and run < SQUARE:
+            run = 1
+        if partial:
+            memset(place, 0, run * sources * row)
+        at = base + tap_offset(phase, w, m)
+        if lanes == 1 and run == 1:
+            move_matrix(t, place, row, t.itemsize, at, w.source, w.target, sources, targets,
+                        to_panel)
+        elif lanes == 1:
+            for c in range(sources):
+                move_matrix(t, place + c * row, sources * row, t.itemsize, at + c * w.source,
+                            pace, w.target, run, targets, to_panel)
+        else:
+            for c in range(sources):
+                for o in range(targets):
+                    move_matrix(t, place + c * row + o * lanes * t.itemsize, sources * row,
+                                t.itemsize, at + c * w.source + o * w.target, pace, w.group, run,
+                                in_use, to_panel)
+        m += run
+
+
+cdef inline void move_matrix(const sc_tiles *t, char *panel, idx panel_row, idx panel_col,
+                             char *array, idx row, idx col, idx rows, idx cols,
+                             bint to_panel) noexcept nogil:
+    if to_panel:
+        t.move(panel, panel_row, panel_col, array, row, col, rows, cols)
+    else:
+        t.move(array, row, col, panel, panel_row, panel_col, rows, cols)
+
+
+cdef inline bint contiguous_filters(const Phase **phase, const Filters *w,
+                                    idx itemsize) noexcept nogil:
+    """Whether sources and taps of the bank are one contiguous axis."""
+    cdef idx taps = phase[0].taps * phase[1].taps * phase[2].taps, pace
+    return (taps > 1 and w.source == taps * itemsize
+            and even_taps(phase, w, 0, taps, &pace) == taps and pace == itemsize)
+
+
+cdef inline void move_contiguous(const sc_tiles *t, char *bank, idx target, idx taps, idx sources,
+                                 idx targets, char *panel, idx joined, idx pitch, char *spare,
+                                 bint to_panel) noexcept nogil:
+    """Filters whose sources and taps are one axis move through `spare`, [sources * taps][nb], so
+    that the move is a transposition."""
+    cdef idx row = t.nb * t.itemsize, m
+    if to_panel:
+        if targets < t.nb:
+            memset(spare, 0, sources * taps * row)
+        t.move(spare, row, t.itemsize, bank, t.itemsize, target, sources * taps, targets)
+    for m in range(taps):
+        move_matrix(t, panel + (m // joined * pitch + m % joined * sources) * row, row, t.itemsize,
+                    spare + m * row, taps * row, t.itemsize, sources, t.nb, to_panel)
+    if not to_panel:
+        t.move(bank, t.itemsize, target, spare, row, t.itemsize, sources * taps, targets)

@@ -10,14 +10,14 @@ from libc.string cimport memset
 from sweepconv._box cimport (
     Block, Phase, box_taps, ceil_div, cut_block, idx, joined_taps, line_starts, tap_starts,
 )
-from sweepconv._panel cimport move_filters, move_pixels, pack_source
-from sweepconv._task cimport PIXELS, RUNS, TAPS, Sweep, find_block, find_box, target_count
+from sweepconv._kernels cimport sc_line, sc_tile
+from sweepconv._panel cimport Columns, move_pixels, pack_source
+from sweepconv._task cimport (
+    LINES, PIXELS, TAPS, Sweep, find_block, find_box, first_source, first_target, move_panel,
+    panel_vectors, source_columns, target_columns, tile_of,
+)
 
 # Weight gradient buffers: [box][group][source chunk][chunk][part][panel][tap group][rows][nb].
-
-cdef inline idx tile_rows(const Sweep *s, idx rows) noexcept nogil:
-    return ceil_div(rows, 2 * s.tile.half) * 2 * s.tile.half
-
 
 cdef struct Share:
     # The filters that one task of the weight gradient owns.
@@ -28,8 +28,8 @@ cdef struct Share:
     idx panel
     idx panels
     idx taps
-    idx joined
-    idx rows         # of a tap group in use
+    idx joined       # neighbouring taps, whose channels are one run of rows: a tap group
+    idx halves       # of tiles in a tap group
     idx pitch        # rows from one tap group to the next
     idx panel_bytes
 
@@ -45,25 +45,46 @@ cdef inline void find_share(const Sweep *s, idx share, Share *h) noexcept nogil:
     find_box(s, share // s.groups, h.phase)
     h.taps = box_taps(h.phase)
     h.joined = joined_taps(h.phase[2])
-    h.rows = h.joined * h.sources
-    h.pitch = tile_rows(s, h.rows)
-    h.panel_bytes = h.taps // h.joined * h.pitch * s.tile.nb * s.tile.itemsize
+    h.halves = ceil_div(h.joined * h.sources, s.half)
+    h.pitch = h.halves * s.half
+    h.panel_bytes = (h.taps // h.joined * h.pitch + s.half) * s.tile.nb * s.tile.itemsize
+
+
+cdef inline void sum_pixels(const Sweep *s, const Block *b, const Share *h, const char *source,
+                            const char *dy, const idx *taps, const sc_line *line, int vectors,
+                            char *sums) noexcept nogil:
+    """Add the pixels of a block to the sums of one filter panel, a tile of any two halves at once.
+
+    An odd last half comes with a filler, for which the panel has room at its end.
+    """
+    cdef idx row = s.tile.nb * s.tile.itemsize, half = s.half, i, j, base
+    cdef idx count = h.taps // h.joined * h.halves
+    cdef const char *half_source[2]
+    cdef sc_tile tile = tile_of(s, vectors, half)
+    for i in range(0, count, 2):
+        for j in range(2):
+            base = min(i + j, count - 1)
+            half_source[j] = source + (taps[base // h.halves * h.joined] * h.sources
+                                       + base % h.halves * half) * s.unit
+        tile(sums, sums + half * row, s.tile.nb, sums, sums + half * row, s.tile.nb,
+             half_source[0], half_source[1], s.lanes, b.step * h.sources * s.lanes, line, b.lines,
+             b.length, dy, s.tile.nb)
+        sums += 2 * half * row
 
 
 cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
     cdef Share h
     cdef Block b
+    cdef Columns columns
     cdef idx *place = [0, 0, 0, 0]
     cdef idx part = task % s.parts, total = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
     cdef idx first = part * total // s.parts, last = (part + 1) * total // s.parts
-    cdef idx block, panel, group, r, row = s.tile.nb * s.tile.itemsize, half = s.tile.half
+    cdef idx block, panel, i
     cdef char *source = scratch
     cdef char *dy = scratch + s.at[PIXELS]
-    cdef idx *off = <idx *>(scratch + s.at[RUNS])
+    cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
     cdef char *sums = s.panel_data + task * s.panel_bytes
-    cdef char *at
-    cdef char *base
     find_share(s, s.first + task // s.parts, &h)
     if s.round == 0:
         memset(sums, 0, h.panels * h.panel_bytes)
@@ -73,23 +94,18 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
         if not cut_block(&b, h.phase, s.batch, s.size, place):
             continue
         tap_starts(&b, taps)
-        line_starts(&b, h.sources, off)
-        pack_source(s.tile, &b, &s.source, h.group * s.sources + h.source, h.sources,
-                    2 * s.tile.half, source)
+        line_starts(&b, h.sources * s.lanes, &line[0].x, 2)
+        for i in range(b.lines):
+            line[i].w = i * b.length * s.tile.nb
+        source_columns(s, &s.source, h.group, h.sources, &columns)
+        pack_source(s.tile, &b, &s.source, first_source(s, h.group) + h.source, &columns,
+                    h.sources * s.unit, 2 * s.half * s.unit, source)
         for panel in range(h.panels):
-            move_pixels(s.tile, &b, &s.target,
-                        h.group * s.targets + (h.panel + panel) * s.tile.nb,
-                        target_count(s, h.panel + panel), dy, b.length, True)
-            for group in range(h.taps // h.joined):
-                base = source + taps[group * h.joined] * h.sources * s.tile.itemsize
-                at = sums + panel * h.panel_bytes + group * h.pitch * row
-                for r in range(h.pitch // (2 * s.tile.half)):
-                    s.tile.outer[0 if 2 * target_count(s, h.panel + panel) <= s.tile.nb else 1](
-                        at, at + half * row, s.tile.nb, at, at + half * row, s.tile.nb,
-                        base + 2 * r * half * s.tile.itemsize,
-                        base + (2 * r + 1) * half * s.tile.itemsize, 1, b.step * h.sources, off,
-                        b.lines, b.length, dy)
-                    at += 2 * half * row
+            target_columns(s, s.target.channel, h.group, h.panel + panel, &columns)
+            move_pixels(s.tile, &b, &s.target, first_target(s, h.group, h.panel + panel), &columns,
+                        dy, b.length, True)
+            sum_pixels(s, &b, &h, source, dy, taps, line, panel_vectors(s, h.panel + panel),
+                       sums + panel * h.panel_bytes)
 
 
 cdef inline void fold_task(const Sweep *s, idx share, char *scratch) noexcept nogil:
@@ -107,10 +123,8 @@ cdef inline void fold_task(const Sweep *s, idx share, char *scratch) noexcept no
         apart *= 2
     for panel in range(h.panels):
         if s.accumulate:
-            move_filters(s.tile, h.phase, &s.filters, h.group, h.source, h.sources,
-                         (h.panel + panel) * s.tile.nb, target_count(s, h.panel + panel), old,
-                         h.joined, h.pitch, scratch, True)
+            move_panel(s, h.phase, h.group, h.source, h.sources, h.panel + panel, old, h.joined,
+                       h.pitch, scratch, True)
             s.tile.add(sums + panel * h.panel_bytes, old, count)
-        move_filters(s.tile, h.phase, &s.filters, h.group, h.source, h.sources,
-                     (h.panel + panel) * s.tile.nb, target_count(s, h.panel + panel),
-                     sums + panel * h.panel_bytes, h.joined, h.pitch, scratch, False)
+        move_panel(s, h.phase, h.group, h.source, h.sources, h.panel + panel,
+                   sums + panel * h.panel_bytes, h.joined, h.pitch, scratch, False)

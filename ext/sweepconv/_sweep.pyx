@@ -16,13 +16,13 @@ from libc.string cimport memcpy, memset
 
 from sweepconv._box cimport Array, Extents, Filters, Phase, ceil_div, idx, joined_taps, span
 from sweepconv._cut cimport (
-    ALIGN, PART_PIXELS, SHARES, aligned, box_steps, choose_blocks, choose_gather, choose_shares,
-    gather_tasks, lay_out_gather, lay_out_reduce, pack_scratch, size_panels,
+    ALIGN, SHARES, aligned, box_steps, choose_gather, choose_shares, gather_tasks,
+    lay_out_gather, lay_out_reduce, pack_scratch, size_panels,
 )
 from sweepconv._gather cimport gather_task
 from sweepconv._kernels cimport active_tiles
 from sweepconv._reduce cimport fold_task, reduce_task
-from sweepconv._task cimport Sweep, pack_task
+from sweepconv._task cimport Sweep, choose_lanes, pack_task
 
 cdef extern from *:
     """
@@ -211,8 +211,8 @@ cdef void init_sweep(Sweep *s, Plan plan, idx itemsize, idx batch, idx groups, i
     cdef int a
     memset(s, 0, sizeof(Sweep))
     s.tile = active_tiles(itemsize)
-    s.batch, s.groups, s.sources, s.targets = batch, groups, sources, targets
-    s.panels = ceil_div(targets, s.tile.nb)
+    s.batch, s.all_groups, s.sources, s.targets = batch, groups, sources, targets
+    choose_lanes(s)
     for a in range(3):
         s.phases[a] = plan.phases[a]
         s.phase_count[a] = plan.count[a]
@@ -254,7 +254,7 @@ def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads)
                c if transposed else o // groups)
     describe_filters(&s.filters, w, rank, o // groups, transposed)
     size_panels(&s, &plan.extents)
-    packed.memory = Memory(plan.extents.boxes * groups * s.panels * s.panel_bytes)
+    packed.memory = Memory(plan.extents.boxes * s.groups * s.panels * s.panel_bytes)
     s.panel_data = packed.memory.data
     s.scratch_bytes = aligned(pack_scratch(&s, &plan.extents))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
@@ -302,7 +302,7 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
             s.bias_bank[a + 3 - rank] = b.strides[a]
     s.accumulate = accumulate
     size_panels(&s, &plan.extents)
-    box_bytes = groups * s.panels * s.panel_bytes
+    box_bytes = s.groups * s.panels * s.panel_bytes
     choose_gather(&s, &plan.extents, threads)
     if packed is not None or only_finite:
         s.own_filters = False
@@ -361,7 +361,6 @@ def reduce(Plan plan, source, dy, filters, idx groups, bint accumulate, int thre
     describe_array(&s.target, y)
     describe_filters(&s.filters, w, rank, s.targets, False)
     s.accumulate = accumulate
-    choose_blocks(&s, &plan.extents, PART_PIXELS)
     box_shares = choose_shares(&s, &plan.extents)
     shares = plan.extents.boxes * box_shares
     held_shares = min(shares, max(<idx>SHARES, <idx>BANK_BYTES // (s.parts * s.panel_bytes)))

@@ -2,11 +2,17 @@
 """What all tasks share: the description of a sweep, and the packing of filters.
 
 A sweep is cut into tasks of one kind: `_gather.pxd` makes outputs, `_reduce.pxd` filters.
+
+An element of a panel is one value, or a vector of them with a lane for each of neighbouring groups:
+the latter where groups have so few channels that a vector of outputs would be mostly empty.
+All else in a sweep is the same for both.
 """
 
+from libc.string cimport memset
+
 from sweepconv._box cimport AXES, Array, Filters, Phase, box_taps, ceil_div, idx
-from sweepconv._kernels cimport sc_tiles
-from sweepconv._panel cimport move_filters
+from sweepconv._kernels cimport SC_LANES, SC_OUTER, sc_tile, sc_tiles
+from sweepconv._panel cimport Columns, move_filters
 
 cdef enum:
     STEPS = 192  # of one tile: its filter panel, 24 KiB, stays in the first-level cache
@@ -16,8 +22,8 @@ cdef enum:
     PIXELS
     SPARE
     RUNS
-    READY
     TAPS
+    LINES
     INIT
     OWN
     PARTS
@@ -25,6 +31,10 @@ cdef enum:
 
 cdef struct Sweep:
     const sc_tiles *tile
+    int kind                # of tile: SC_OUTER, or SC_LANES
+    idx lanes               # values of an element of a panel
+    idx unit                # its bytes
+    idx columns             # targets of a filter panel
     const Phase *phases[3]
     idx phase_count[3]
     Array source            # x, or dy in the input gradient
@@ -34,14 +44,18 @@ cdef struct Sweep:
     idx bias_bank[3]
     idx bias_channel
     idx batch
-    idx groups
+    idx all_groups
+    idx groups              # blocks of `lanes` groups
     idx sources             # channels of a group that the filters read
     idx targets             # channels of a group that the filters make
-    idx panels              # filter panels of nb targets in a group
+    idx panels              # filter panels in a block of groups
     idx size[AXES]          # outputs of a block
     idx blocks[AXES]        # of the largest box
     idx chunk               # filter panels of a task
     idx chunks
+    idx group_chunk         # gather: blocks of groups of a task
+    idx group_chunks
+    idx half                # weight gradient: rows of half a tile
     idx source_chunk        # weight gradient: sources of a task
     idx source_chunks
     idx parts               # weight gradient: parts of the pixels
@@ -88,11 +102,101 @@ cdef inline idx tap_block(const Phase **phase, idx channels) noexcept nogil:
     return most // row * row if most >= row else most
 
 
+cdef inline idx vector_lanes(const sc_tiles *t) noexcept nogil:
+    return t.nb // 2
+
+
+cdef inline void choose_lanes(Sweep *s) noexcept nogil:
+    """Lanes for groups where that takes fewer vectors than lanes for targets."""
+    cdef idx lanes = vector_lanes(s.tile)
+    s.kind, s.lanes = SC_OUTER, 1
+    if ceil_div(s.all_groups, lanes) * s.targets < s.all_groups * ceil_div(s.targets, lanes):
+        s.kind, s.lanes = SC_LANES, lanes
+    s.unit = s.lanes * s.tile.itemsize
+    s.columns = s.tile.nb // s.lanes
+    s.groups = ceil_div(s.all_groups, s.lanes)
+    s.panels = ceil_div(s.targets, s.columns)
+
+
+cdef inline idx lane_count(const Sweep *s, idx group) noexcept nogil:
+    """Lanes in use of a block of groups."""
+    return min(s.lanes, s.all_groups - group * s.lanes)
+
+
 cdef inline idx target_count(const Sweep *s, idx panel) noexcept nogil:
-    return min(s.tile.nb, s.targets - panel * s.tile.nb)
+    return min(s.columns, s.targets - panel * s.columns)
 
 
-# Filter panels: [box][group][panel][channel block][tap][channel][nb].
+cdef inline int panel_vectors(const Sweep *s, idx panel) noexcept nogil:
+    """Vectors that the targets of a panel fill: 1 or 2."""
+    return 1 if 2 * target_count(s, panel) <= s.columns else 2
+
+
+cdef inline int most_vectors(const Sweep *s) noexcept nogil:
+    return 1 if 2 * min(s.columns, s.targets) <= s.columns else 2
+
+
+cdef inline sc_tile tile_of(const Sweep *s, int vectors, idx half) noexcept nogil:
+    return s.tile.tile[s.kind][vectors - 1][half - 1]
+
+
+cdef inline idx best_half(const Sweep *s, idx length, idx lines, int vectors) noexcept nogil:
+    """The height of half a tile that covers `lines` lines of `length` rows at the least cost.
+
+    A step costs a half row a vector, and not less than the latency of its sums.
+    """
+    cdef idx half = s.tile.half, best = half, least = -1, cost
+    while half > 0:
+        cost = (lines * ceil_div(length, half) + 1) // 2 * max(2 * half * vectors, 8)
+        if least < 0 or cost < least:
+            best, least = half, cost
+        half -= 1
+    return best
+
+
+cdef inline void source_columns(const Sweep *s, const Array *x, idx group, idx channels,
+                                Columns *c) noexcept nogil:
+    """How the channels of a block of groups stand in x and in an element of the source panel."""
+    if s.kind == SC_OUTER:
+        c.repeat, c.repeat_step, c.count, c.step = 1, 0, channels, x.channel
+    else:
+        c.repeat, c.repeat_step = channels, x.channel
+        c.count, c.step = lane_count(s, group), s.sources * x.channel
+    c.pitch = s.unit
+    c.whole = s.kind == SC_OUTER or c.count == s.lanes
+
+
+cdef inline void target_columns(const Sweep *s, idx channel, idx group, idx panel,
+                                Columns *c) noexcept nogil:
+    """The same for the targets of a panel, `channel` bytes apart in their array."""
+    if s.kind == SC_OUTER:
+        c.repeat, c.repeat_step, c.count, c.step = 1, 0, target_count(s, panel), channel
+        c.whole = c.count == s.columns
+    else:
+        c.repeat, c.repeat_step = target_count(s, panel), channel
+        c.count, c.step = lane_count(s, group), s.targets * channel
+        c.whole = c.repeat == s.columns and c.count == s.lanes
+    c.pitch = s.unit
+
+
+cdef inline idx first_source(const Sweep *s, idx group) noexcept nogil:
+    return group * s.lanes * s.sources
+
+
+cdef inline idx first_target(const Sweep *s, idx group, idx panel) noexcept nogil:
+    return group * s.lanes * s.targets + panel * s.columns
+
+
+cdef inline void move_panel(const Sweep *s, const Phase **phase, idx group, idx source, idx sources,
+                            idx panel, char *to, idx joined, idx pitch, char *spare,
+                            bint to_panel) noexcept nogil:
+    """Filters of one panel: from the bank, or back; see `move_filters`."""
+    move_filters(s.tile, phase, &s.filters, s.lanes, lane_count(s, group), group * s.lanes, source,
+                 sources, panel * s.columns, target_count(s, panel), to, joined, pitch, spare,
+                 to_panel)
+
+
+# Filter panels: [box][group][panel][channel block][tap][channel][columns][lanes].
 
 cdef inline void pack_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
     cdef const Phase *phase[3]
@@ -103,8 +207,7 @@ cdef inline void pack_task(const Sweep *s, idx task, char *scratch) noexcept nog
     cdef idx taps = box_taps(phase), block = channel_block(taps, s.sources)
     while first < s.sources and taps:
         count = min(block, s.sources - first)
-        move_filters(s.tile, phase, &s.filters, group, first, count, panel * s.tile.nb,
-                     target_count(s, panel), to, 1, count, scratch, True)
+        move_panel(s, phase, group, first, count, panel, to, taps, 0, scratch, True)
         if not s.tile.finite(to, count * taps * s.tile.nb):
             s.finite[0] = False
         to += count * taps * row

@@ -175,8 +175,8 @@ def forward_sweep(axes: tuple[Axis, ...]) -> tuple[tuple[Phase, ...], ...]:
 
 
 def input_grad_sweep(axes: tuple[Axis, ...], exact: bool) -> tuple[tuple[Phase, ...], ...]:
-    """The phases of the three axes (d, h, w) of dx over dy; exact where most taps read zeros."""
-    return tuple(input_grad_phases(a, exact or a.out < a.kernel) for a in _three(axes))
+    """The phases of the three axes (d, h, w) of dx over dy."""
+    return tuple(input_grad_phases(a, exact) for a in _three(axes))
 
 
 def cover(phases: tuple[tuple[Phase, ...], ...], size: tuple[int, ...]) -> bool:

@@ -1,0 +1,97 @@
+/* The register tile: sums of products over lines of steps; kernels.h has the contract.
+ *
+ * Its kinds differ in which operand is a vector, and which one value for all lanes:
+ *
+ *     SC_OUTER   one * vector      rows are pixels, lanes are outputs
+ *     SC_LANES   vector * vector   rows are pixels, lanes are groups; or rows are taps and lanes
+ *                                  are pixels, whose sums are added up at the end
+ *     SC_SPREAD  vector * one      lanes are pixels
+ *
+ * The rows come in two halves with a base pointer each, so that one tile can serve the ends of two
+ * image rows, and so that all row offsets stay in registers.  All loops over rows and vectors
+ * have constant bounds after inlining.
+ * Parameters: T, VECTOR, VECTOR_ANY, MOST_HALF, NAME(x). */
+#define LOAD(at) (*(const VECTOR_ANY *)(at))
+
+static inline __attribute__((always_inline)) void NAME(tile)(
+    const int kind, const int half, const int nv, T *to_a, T *to_b, ptrdiff_t to_row,
+    const T *start_a, const T *start_b, ptrdiff_t start_row, const T *xa_, const T *xb_,
+    ptrdiff_t rs, ptrdiff_t ks, const sc_line *line, ptrdiff_t lines, ptrdiff_t len, const T *w_,
+    ptrdiff_t ws)
+{
+    enum { VL = sizeof(VECTOR) / sizeof(T) };
+    VECTOR sum[2 * MOST_HALF][2];
+    UNROLL for (int i = 0; i < 2 * half; i++)
+        UNROLL for (int v = 0; v < nv; v++) sum[i][v] = (VECTOR){0};
+
+    for (ptrdiff_t l = 0; l < lines; l++) {
+        const T *xa = xa_ + line[l].x, *xb = xb_ + line[l].x, *w = w_ + line[l].w;
+        for (ptrdiff_t k = 0; k < len; k++) {
+            VECTOR wv[2];
+            UNROLL for (int v = 0; v < nv; v++) {
+                if (kind == SC_SPREAD) wv[v] = *w - (VECTOR){0}; /* -0 stays what it is */
+                else wv[v] = LOAD(w + v * VL);
+            }
+            UNROLL for (int i = 0; i < 2 * half; i++) {
+                const T *x = i < half ? xa + i * rs : xb + (i - half) * rs;
+                if (kind == SC_OUTER) {
+                    const T one = *x;
+                    UNROLL for (int v = 0; v < nv; v++) sum[i][v] += one * wv[v];
+                } else if (kind == SC_LANES) {
+                    const VECTOR each = LOAD(x);
+                    UNROLL for (int v = 0; v < nv; v++) sum[i][v] += each * wv[v];
+                } else {
+                    UNROLL for (int v = 0; v < nv; v++) sum[i][v] += LOAD(x + v * VL) * wv[v];
+                }
+            }
+            xa += ks;
+            xb += ks;
+            w += ws;
+        }
+    }
+    UNROLL for (int i = 0; i < 2 * half; i++) {
+        T *to = i < half ? to_a + i * to_row : to_b + (i - half) * to_row;
+        const T *start = i < half ? start_a + i * start_row : start_b + (i - half) * start_row;
+        UNROLL for (int v = 0; v < nv; v++)
+            *(VECTOR_ANY *)(to + v * VL) = sum[i][v] + LOAD(start + v * VL);
+    }
+}
+
+#define TILE_NAME(kind, half, nv) NAME(SC_JOIN(SC_JOIN(kind, half), SC_JOIN(x, nv)))
+#define TILE(kind, half, nv)                                                                      \
+    static void TILE_NAME(kind, half, nv)(                                                        \
+        void *to_a, void *to_b, ptrdiff_t to_row, const void *start_a, const void *start_b,       \
+        ptrdiff_t start_row, const void *xa, const void *xb, ptrdiff_t rs, ptrdiff_t ks,          \
+        const sc_line *line, ptrdiff_t lines, ptrdiff_t len, const void *w, ptrdiff_t ws)         \
+    {                                                                                             \
+        NAME(tile)(kind, half, nv, to_a, to_b, to_row, start_a, start_b, start_row, xa, xb, rs,   \
+                   ks, line, lines, len, w, ws);                                                  \
+    }
+
+/* All heights of the tile, up to what the registers hold. */
+#define THREE_TILES(kind, nv) TILE(kind, 1, nv) TILE(kind, 2, nv) TILE(kind, 3, nv)
+#define THREE_NAMES(kind, nv) \
+    TILE_NAME(kind, 1, nv), TILE_NAME(kind, 2, nv), TILE_NAME(kind, 3, nv)
+#if MOST_HALF == 7
+#define TILES(kind, nv)                                                       \
+    THREE_TILES(kind, nv)                                                     \
+    TILE(kind, 4, nv) TILE(kind, 5, nv) TILE(kind, 6, nv) TILE(kind, 7, nv)
+#define NAMES(kind, nv)                                                       \
+    {THREE_NAMES(kind, nv), TILE_NAME(kind, 4, nv), TILE_NAME(kind, 5, nv),   \
+     TILE_NAME(kind, 6, nv), TILE_NAME(kind, 7, nv)}
+#elif MOST_HALF == 4
+#define TILES(kind, nv) THREE_TILES(kind, nv) TILE(kind, 4, nv)
+#define NAMES(kind, nv) {THREE_NAMES(kind, nv), TILE_NAME(kind, 4, nv)}
+#else
+#define TILES(kind, nv) THREE_TILES(kind, nv)
+#define NAMES(kind, nv) {THREE_NAMES(kind, nv)}
+#endif
+
+TILES(SC_OUTER, 1)
+TILES(SC_OUTER, 2)
+TILES(SC_LANES, 1)
+TILES(SC_LANES, 2)
+TILES(SC_SPREAD, 1)
+TILES(SC_SPREAD, 2)
+
+#define KIND(kind) {NAMES(kind, 1), NAMES(kind, 2)}
