@@ -89,7 +89,7 @@ cdef inline idx span(const Phase *p) noexcept nogil:
     return p.offset[p.taps - 1] + 1 if p.taps else 1
 
 
-cdef inline idx box_taps(const Phase **phase) noexcept nogil:
+cdef inline idx box_taps(const Phase *const *phase) noexcept nogil:
     return phase[0].taps * phase[1].taps * phase[2].taps
 
 

@@ -7,7 +7,8 @@ output is summed by itself.  Those of `reduce` follow the shapes alone.
 
 from sweepconv._box cimport AXES, Extents, ceil_div, idx
 from sweepconv._gather cimport Run
-from sweepconv._kernels cimport SC_LANES, sc_line
+from sweepconv._kernels cimport SC_LANES, SC_OUTER, SC_SPREAD, sc_line
+from sweepconv._planes cimport PLANE_CHANNELS, plane_size
 from sweepconv._task cimport (
     INIT, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS, Sweep, best_half, channel_block,
     most_vectors,
@@ -19,6 +20,10 @@ cdef enum:
     PART_PIXELS = 196         # weight gradient: a dy panel stays in the first-level cache
     LANE_PIXELS = 2352        # with lanes for groups, panels are as narrow as a vector
     LANE_PART_PIXELS = 784
+    PLANE_BYTES = 512 * 1024  # planes of a block and its sums: half of them in the second level
+    LEAST_PLANE = 512         # pixels
+    MOST_PLANE = 16384
+    PLANE_TARGETS = 12        # from which on lanes are well used by targets
     TASK_TARGETS = 256        # filters' targets that share one packing of the source
     SHARE_BYTES = 384 * 1024  # sums of one task of the weight gradient
     SHARES = 16               # weight gradient: tasks to aim at, for any number of threads
@@ -34,6 +39,74 @@ cdef inline idx filter_panel_steps(const Extents *e) noexcept nogil:
 
 cdef inline idx widest_block(const Extents *e, idx sources) noexcept nogil:
     return channel_block(e.least_taps[0] * e.least_taps[1] * e.least_taps[2], sources)
+
+
+cdef inline idx plane_block(const Extents *e, idx sources) noexcept nogil:
+    return min(widest_block(e, sources), <idx>PLANE_CHANNELS)
+
+
+cdef inline idx plane_rows(const Sweep *s) noexcept nogil:
+    """Rows of tiles for all targets of a group; one or two take a tile of pixels each."""
+    cdef idx tiles = ceil_div(s.targets, 2 * s.tile.half)
+    return s.targets if s.targets <= 2 else 2 * tiles * ceil_div(s.targets, 2 * tiles)
+
+
+cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noexcept nogil:
+    """Of a sum over planes, in hundredths of a vector multiply-add for each pixel and group.
+
+    Loads of pixels cross cache lines: where each serves one sum, it takes twice the time.
+    """
+    cdef idx lanes = s.tile.nb // 2, vector = s.tile.nb if gathers else lanes, cost
+    cdef idx rows = e.outputs[0] * e.outputs[1], pixels = max(rows * e.outputs[2], <idx>1)
+    cdef idx wide = rows * plane_size(e.outputs[2], e.span[2], max(e.stride[2], <idx>1))
+    wide = ceil_div(wide, vector) * vector
+    if gathers:
+        cost = 200 * s.targets if s.targets <= 2 else 115 * plane_rows(s)
+    elif e.stride[2] > 1:
+        return -1
+    else:
+        cost = 200 if s.targets == 1 else 115 * ceil_div(s.targets, 2) * 2
+        if e.joined == 1:
+            cost *= 2
+    return cost * wide // pixels // lanes
+
+
+cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers) noexcept nogil:
+    """What the lanes of vectors are: targets, groups or pixels, whichever leaves fewest empty.
+
+    It follows from the filters and one image."""
+    cdef idx lanes = s.tile.nb // 2, planes = planes_cost(s, e, gathers) * s.all_groups
+    cdef idx outer = s.all_groups * ceil_div(s.targets, lanes) * 100
+    cdef idx groups = ceil_div(s.all_groups, lanes) * s.targets * 100
+    if planes >= 0 and s.targets <= PLANE_TARGETS and 5 * planes < 4 * min(outer, groups):
+        s.kind = SC_LANES if not gathers else SC_SPREAD if s.targets <= 2 else SC_OUTER
+        s.planes, s.lanes, s.rows = True, 1, plane_rows(s)
+        s.half = max(s.rows // (2 * ceil_div(s.rows, 2 * s.tile.half)), 1)
+        s.columns = max(s.targets, 1) if gathers else 2
+        set_groups(s)
+    elif groups < outer:
+        s.kind, s.lanes, s.columns = SC_LANES, lanes, 2
+        set_groups(s)
+    else:
+        choose_values(s)
+
+
+cdef inline void set_groups(Sweep *s) noexcept nogil:
+    s.unit = s.lanes * s.tile.itemsize
+    s.groups = ceil_div(s.all_groups, s.lanes)
+    s.panels = ceil_div(s.targets, s.columns)
+
+
+cdef inline void choose_values(Sweep *s) noexcept nogil:
+    """Lanes for targets, which always serves."""
+    s.planes, s.kind, s.lanes, s.rows, s.columns = False, SC_OUTER, 1, 0, s.tile.nb
+    set_groups(s)
+
+
+cdef inline idx plane_pixels(const Sweep *s, idx channels) noexcept nogil:
+    """Outputs of a block whose planes and sums stay in the second-level cache."""
+    cdef idx pixels = PLANE_BYTES // s.tile.itemsize // (channels + s.rows)
+    return min(max(pixels, LEAST_PLANE), MOST_PLANE)
 
 
 cdef inline void choose_blocks(Sweep *s, const Extents *e, idx pixels) noexcept nogil:
@@ -60,6 +133,20 @@ cdef inline idx source_panel(const Sweep *s, const Extents *e, idx channels) noe
         step = max(step, size * (e.stride[a - 1] if a else 1))
         size *= ((s.size[a] - 1) * e.stride[a - 1] + e.span[a - 1]) if a else s.size[a]
     return (size + 2 * s.tile.half * (step + 1)) * channels * s.unit
+
+
+cdef inline idx planes_panel(const Sweep *s, const Extents *e, idx *plane) noexcept nogil:
+    """Values of the largest planes of a channel, and of one of them."""
+    cdef idx all = 1, a
+    plane[0] = 1
+    for a in range(AXES):
+        if a:
+            plane[0] *= plane_size(s.size[a], e.span[a - 1], 1)
+            all *= s.size[a] * e.stride[a - 1] + e.span[a - 1] + e.stride[a - 1]
+        else:
+            plane[0] *= s.size[a]
+            all *= s.size[a]
+    return all
 
 
 cdef inline idx slots(const Sweep *s) noexcept nogil:
@@ -95,13 +182,14 @@ cdef inline void lay_out(Sweep *s, idx source, idx pixels, idx spare, idx runs, 
     s.at[LINES] = at
     at += aligned(lines)
     s.at[INIT] = at
-    at += aligned(s.tile.nb * s.tile.itemsize)
+    at += aligned(max(s.rows, <idx>1) * s.tile.nb * s.tile.itemsize)
     s.at[OWN] = at
     s.scratch_bytes = at + aligned(own) + ALIGN
 
 
 cdef inline void size_panels(Sweep *s, const Extents *e) noexcept nogil:
-    s.panel_bytes = filter_panel_steps(e) * s.sources * s.tile.nb * s.tile.itemsize
+    cdef idx row = aligned(s.rows) if s.planes else s.tile.nb
+    s.panel_bytes = aligned(filter_panel_steps(e) * s.sources * row * s.tile.itemsize)
 
 
 cdef inline idx pack_scratch(const Sweep *s, const Extents *e) noexcept nogil:
@@ -120,7 +208,10 @@ cdef inline idx gather_tasks(const Sweep *s) noexcept nogil:
 
 cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Large tasks, for the caches, but two for each thread where the work allows it."""
-    cdef idx most = LANE_PIXELS if s.kind == SC_LANES else BLOCK_PIXELS, pixels = most
+    cdef idx most = LANE_PIXELS if s.kind == SC_LANES else BLOCK_PIXELS, pixels
+    if s.planes:
+        most = plane_pixels(s, plane_block(e, s.sources))
+    pixels = most
     s.chunk = max(TASK_TARGETS // s.columns, 1)
     s.group_chunk = max(TASK_TARGETS // max(s.lanes * s.targets, 1), 1)
     while True:
@@ -141,13 +232,26 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
             break
     # Filters that serve one block alone are packed where they are used: for local and dense that
     # is all of them, and a bank is read once.
-    s.own_filters = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3] == 1
+    s.own_filters = (s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3] == 1
+                     and not s.planes)
     if s.own_filters:
         s.panel_bytes = pack_scratch(s, e)
 
 
+cdef inline void lay_out_planes(Sweep *s, const Extents *e) noexcept nogil:
+    cdef idx plane, row, itemsize = s.tile.itemsize
+    cdef idx panel = planes_panel(s, e, &plane) * plane_block(e, s.sources)
+    row = plane + 3 * s.tile.nb
+    lay_out(s, (panel + 2 * s.tile.nb) * itemsize, s.rows * row * itemsize,
+            s.targets * s.size[3] * itemsize if s.accumulate else 0, 0,
+            (filter_panel_steps(e) + 1) * sizeof(idx),
+            (filter_panel_steps(e) + 2 * STEPS) * sizeof(sc_line), 0)
+
 cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
     cdef idx row = s.tile.nb * s.tile.itemsize
+    if s.planes:
+        lay_out_planes(s, e)
+        return
     lay_out(s, max(source_panel(s, e, widest_block(e, s.sources)), pack_scratch(s, e)),
             s.chunk * slots(s) * row, slots(s) * row if s.accumulate else 0,
             2 * (most_pixels(s) + 2) * sizeof(Run),
@@ -158,8 +262,11 @@ cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
 
 cdef inline idx share_bytes(const Sweep *s, const Extents *e) noexcept nogil:
     """Bytes of sums of one filter panel: tap groups, and half a tile to spare."""
-    cdef idx groups = filter_panel_steps(e) // e.joined
-    cdef idx rows = ceil_div(e.joined * s.source_chunk, s.half) * s.half
+    cdef idx groups = filter_panel_steps(e) // e.joined, rows
+    if s.planes:
+        rows = ceil_div(e.joined, s.half) * s.half * s.source_chunk
+        return (groups * rows + s.half) * s.tile.nb * s.tile.itemsize
+    rows = ceil_div(e.joined * s.source_chunk, s.half) * s.half
     return (groups * rows + s.half) * s.tile.nb * s.tile.itemsize
 
 
@@ -167,14 +274,24 @@ cdef inline idx choose_shares(Sweep *s, const Extents *e) noexcept nogil:
     """Cut filters into shares whose sums fit the second-level cache, and where that gives few
     tasks also the pixels into parts.  From the shapes alone, so that bits never change."""
     cdef idx shares, blocks, taps = filter_panel_steps(e)
-    choose_blocks(s, e, LANE_PART_PIXELS if s.kind == SC_LANES else PART_PIXELS)
-    blocks = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
+    cdef idx pixels = LANE_PART_PIXELS if s.kind == SC_LANES else PART_PIXELS
     s.source_chunk = min(s.sources, 128 if taps > 1 else 256)
+    if s.planes:
+        s.half = best_half(s, e.joined, taps // e.joined, 1)
+        s.source_chunk = 1
+        s.source_chunk = max(1, min(min(s.sources, <idx>PLANE_CHANNELS),
+                                    SHARE_BYTES // (s.panels * share_bytes(s, e))))
+        pixels = plane_pixels(s, s.source_chunk)
+    choose_blocks(s, e, pixels)
+    blocks = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
     s.source_chunks = ceil_div(s.sources, max(s.source_chunk, 1))
     s.source_chunk = ceil_div(s.sources, max(s.source_chunks, 1))
-    s.half = best_half(s, e.joined * s.source_chunk, taps // e.joined, most_vectors(s))
+    if not s.planes:
+        s.half = best_half(s, e.joined * s.source_chunk, taps // e.joined, most_vectors(s))
     s.chunk = min(max(TASK_TARGETS // s.columns, 1),
                   max(1, <idx>SHARE_BYTES // max(share_bytes(s, e), 1)))
+    if s.planes:
+        s.chunk = max(s.panels, 1)
     s.chunks = ceil_div(s.panels, s.chunk)
     s.chunk = ceil_div(s.panels, max(s.chunks, 1))
     s.panel_bytes = s.chunk * share_bytes(s, e)
@@ -184,7 +301,16 @@ cdef inline idx choose_shares(Sweep *s, const Extents *e) noexcept nogil:
 
 
 cdef inline void lay_out_reduce(Sweep *s, const Extents *e) noexcept nogil:
-    cdef idx row = s.tile.nb * s.tile.itemsize
+    cdef idx row = s.tile.nb * s.tile.itemsize, panel, plane, lines
+    if s.planes:
+        panel = planes_panel(s, e, &plane) * s.source_chunk + s.half + 2 * s.tile.nb
+        lines = s.size[0] * s.size[1] * s.size[2]
+        lay_out(s, max(panel * s.tile.itemsize, share_bytes(s, e)
+                       + filter_panel_steps(e) * s.tile.itemsize),
+                2 * (plane + (lines + 1) * s.tile.nb) * s.tile.itemsize,
+                (plane + 2 * s.tile.nb) * s.tile.itemsize, 0,
+                (filter_panel_steps(e) + 1) * sizeof(idx), (lines + 1) * sizeof(sc_line), 0)
+        return
     lay_out(s, max(source_panel(s, e, s.source_chunk),
                    filter_panel_steps(e) * s.source_chunk * row),
             max(most_pixels(s) * row, share_bytes(s, e)), 0, 0,

@@ -12,14 +12,14 @@ changes no bit.
 from libc.string cimport memset
 
 from sweepconv._box cimport (
-    AXES, Block, Phase, box_taps, ceil_div, cut_block, idx, is_panel, joined_taps, line_starts,
-    merge, tap_starts,
+    AXES, Block, Phase, box_taps, ceil_div, idx, is_panel, joined_taps, line_starts, merge,
+    tap_starts,
 )
 from sweepconv._kernels cimport SC_LANES, sc_line, sc_tile
 from sweepconv._panel cimport Columns, move_columns, move_pixels, pack_source, target_at, target_steps
 from sweepconv._task cimport (
-    INIT, LINES, OWN, PIXELS, RUNS, SPARE, TAPS, Sweep, best_half, channel_block, find_block,
-    find_box, first_source, first_target, lane_count, most_vectors, move_panel, panel_vectors,
+    INIT, LINES, OWN, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, best_half, channel_block, cut_task,
+    first_source, first_target, lane_count, most_vectors, move_panel, panel_vectors,
     source_columns, tap_block, target_columns, target_count, tile_of,
 )
 
@@ -367,15 +367,10 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
     cdef const Phase *phase[3]
     cdef Block b, view
     cdef Runs runs
-    cdef idx *place = [0, 0, 0, 0]
-    cdef idx per_box = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
-    cdef idx first_panel = task // per_box % s.chunks * s.chunk
-    cdef idx first_group = task // (per_box * s.chunks) % s.group_chunks * s.group_chunk
-    cdef idx box = task // (per_box * s.chunks * s.group_chunks), group
+    cdef Part part
+    cdef idx group
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
-    find_box(s, s.first + box, phase)
-    find_block(s, task % per_box, place)
-    if not cut_block(&b, phase, s.batch, s.size, place):
+    if not cut_task(s, task, phase, &b, &part):
         return
     b.half = s.tile.half
     if is_panel(&b, &s.source, s.groups * s.lanes * s.sources, s.tile.itemsize, &view) and (
@@ -385,6 +380,5 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
     runs.run = <Run *>(scratch + s.at[RUNS])
     find_runs(s, &b, not s.own_filters and s.finite[0], &runs)
     tap_starts(&b, taps)
-    for group in range(first_group, min(first_group + s.group_chunk, s.groups)):
-        sum_group(s, phase, &b, &runs, box, group, first_panel,
-                  min(first_panel + s.chunk, s.panels), taps, scratch)
+    for group in range(part.group, part.last_group):
+        sum_group(s, phase, &b, &runs, part.box, group, part.panel, part.last_panel, taps, scratch)

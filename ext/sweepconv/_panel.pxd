@@ -125,7 +125,7 @@ cdef inline void move_pixels(const sc_tiles *t, const Block *b, const Array *y, 
         flat += length
 
 
-cdef inline idx tap_offset(const Phase **phase, const Filters *w, idx tap) noexcept nogil:
+cdef inline idx tap_offset(const Phase *const *phase, const Filters *w, idx tap) noexcept nogil:
     """Bytes from the start of the bank to tap number `tap` of the box."""
     cdef idx at = 0, i
     cdef int a
@@ -136,7 +136,7 @@ cdef inline idx tap_offset(const Phase **phase, const Filters *w, idx tap) noexc
     return at
 
 
-cdef inline idx even_taps(const Phase **phase, const Filters *w, idx tap, idx most,
+cdef inline idx even_taps(const Phase *const *phase, const Filters *w, idx tap, idx most,
                           idx *pace) noexcept nogil:
     """How many taps from `tap` on, at most `most`, stand at an even pace in the bank."""
     cdef idx n = 1, at = tap_offset(phase, w, tap), next

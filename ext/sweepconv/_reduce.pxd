@@ -108,19 +108,25 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
                        sums + panel * h.panel_bytes)
 
 
+cdef inline void add_parts(const Sweep *s, char *sums, idx count) noexcept nogil:
+    """The parts of one share, `count` values each, into the first, in a fixed tree."""
+    cdef idx apart = 1, part
+    while apart < s.parts:
+        for part in range((s.parts + apart - 1) // (2 * apart)):
+            s.tile.add(sums + 2 * part * apart * s.panel_bytes,
+                       sums + (2 * part + 1) * apart * s.panel_bytes, count)
+        apart *= 2
+
+
 cdef inline void fold_task(const Sweep *s, idx share, char *scratch) noexcept nogil:
-    """Add the parts of one share in a fixed tree, and write the filters."""
+    """Add the parts of one share, and write the filters."""
     cdef Share h
-    cdef idx apart = 1, part, panel, count
+    cdef idx panel, count
     cdef char *sums = s.panel_data + share * s.parts * s.panel_bytes
     cdef char *old = scratch + s.at[PIXELS]
     find_share(s, s.first + share, &h)
     count = h.panel_bytes // s.tile.itemsize
-    while apart < s.parts:
-        for part in range((s.parts + apart - 1) // (2 * apart)):
-            s.tile.add(sums + 2 * part * apart * s.panel_bytes,
-                       sums + (2 * part + 1) * apart * s.panel_bytes, h.panels * count)
-        apart *= 2
+    add_parts(s, sums, h.panels * count)
     for panel in range(h.panels):
         if s.accumulate:
             move_panel(s, h.phase, h.group, h.source, h.sources, h.panel + panel, old, h.joined,

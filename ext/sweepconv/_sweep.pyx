@@ -16,13 +16,15 @@ from libc.string cimport memcpy, memset
 
 from sweepconv._box cimport Array, Extents, Filters, Phase, ceil_div, idx, joined_taps, span
 from sweepconv._cut cimport (
-    ALIGN, SHARES, aligned, box_steps, choose_gather, choose_shares, gather_tasks,
-    lay_out_gather, lay_out_reduce, pack_scratch, size_panels,
+    ALIGN, SHARES, aligned, box_steps, choose_gather, choose_kind, choose_shares, choose_values,
+    gather_tasks, lay_out_gather, lay_out_reduce, pack_scratch, size_panels,
 )
 from sweepconv._gather cimport gather_task
 from sweepconv._kernels cimport active_tiles
+from sweepconv._planes_gather cimport pack_planes_task, planes_task
+from sweepconv._planes_reduce cimport planes_fold_task, planes_reduce_task
 from sweepconv._reduce cimport fold_task, reduce_task
-from sweepconv._task cimport Sweep, choose_lanes, pack_task
+from sweepconv._task cimport Sweep, pack_task
 
 cdef extern from *:
     """
@@ -207,12 +209,12 @@ cdef class Packed:
 
 
 cdef void init_sweep(Sweep *s, Plan plan, idx itemsize, idx batch, idx groups, idx sources,
-                     idx targets) noexcept:
+                     idx targets, bint gathers) noexcept:
     cdef int a
     memset(s, 0, sizeof(Sweep))
     s.tile = active_tiles(itemsize)
     s.batch, s.all_groups, s.sources, s.targets = batch, groups, sources, targets
-    choose_lanes(s)
+    choose_kind(s, &plan.extents, gathers)
     for a in range(3):
         s.phases[a] = plan.phases[a]
         s.phase_count[a] = plan.count[a]
@@ -240,7 +242,7 @@ cdef int run_tasks(const Sweep *s, Task work, idx tasks, double steps, int threa
 
 cdef int pack_boxes(Sweep *s, Plan plan, idx boxes, int threads, char *scratch) except -1:
     cdef idx tasks = boxes * s.groups * s.panels
-    return run_tasks(s, pack_task, tasks, MOVE_WORK * tasks * s.panel_bytes, threads, scratch)
+    return run_tasks(s, pack_planes_task if s.planes else pack_task, tasks, MOVE_WORK * tasks * s.panel_bytes, threads, scratch)
 
 
 def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads):
@@ -251,7 +253,7 @@ def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads)
     cdef idx o = w.shape[w.ndim - rank - 2], c = w.shape[w.ndim - rank - 1]
     cdef Packed packed = Packed()
     init_sweep(&s, plan, w.itemsize, 1, groups, o // groups if transposed else c,
-               c if transposed else o // groups)
+               c if transposed else o // groups, True)
     describe_filters(&s.filters, w, rank, o // groups, transposed)
     size_panels(&s, &plan.extents)
     packed.memory = Memory(plan.extents.boxes * s.groups * s.panels * s.panel_bytes)
@@ -290,7 +292,7 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
     if plan.extents.boxes == 0:
         return True
     init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
-               y.shape[1] // groups)
+               y.shape[1] // groups, True)
     describe_array(&s.source, x)
     describe_array(&s.target, y)
     describe_filters(&s.filters, w, rank, o // groups, transposed)
@@ -331,7 +333,8 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
             pack_boxes(&s, plan, boxes, threads, scratch.data)
             if only_finite and not finite:
                 return False
-        run_tasks(&s, gather_task, boxes * gather_tasks(&s), boxes * steps, threads, scratch.data)
+        run_tasks(&s, planes_task if s.planes else gather_task, boxes * gather_tasks(&s),
+                  boxes * steps, threads, scratch.data)
         s.first += boxes
     return True
 
@@ -353,33 +356,48 @@ def reduce(Plan plan, source, dy, filters, idx groups, bint accumulate, int thre
     cdef Py_buffer *y = held.take(dy, False)
     cdef Py_buffer *w = held.take(filters, True)
     cdef int rank = x.ndim - 2
-    cdef idx shares, box_shares, held_shares, count
-    cdef double steps
     init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
-               y.shape[1] // groups)
+               y.shape[1] // groups, False)
     describe_array(&s.source, x)
     describe_array(&s.target, y)
     describe_filters(&s.filters, w, rank, s.targets, False)
     s.accumulate = accumulate
-    box_shares = choose_shares(&s, &plan.extents)
-    shares = plan.extents.boxes * box_shares
-    held_shares = min(shares, max(<idx>SHARES, <idx>BANK_BYTES // (s.parts * s.panel_bytes)))
-    lay_out_reduce(&s, &plan.extents)
+    if s.planes:
+        if reduce_shares(&s, plan, planes_reduce_task, planes_fold_task, threads):
+            return
+        choose_values(&s)
+    reduce_shares(&s, plan, reduce_task, fold_task, threads)
+
+
+cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads) except -1:
+    """All tasks of a weight gradient; False, and nothing written, where x is not finite and the
+    tasks need that."""
+    cdef idx box_shares = choose_shares(s, &plan.extents), shares = plan.extents.boxes * box_shares
+    cdef idx held_shares = min(shares, max(<idx>SHARES, <idx>BANK_BYTES // (
+        s.parts * s.panel_bytes)))
+    cdef idx count
+    cdef int finite = True
+    cdef double steps
+    if s.planes:
+        held_shares = shares  # all sums are kept until x is known to be finite
+    lay_out_reduce(s, &plan.extents)
     threads = max(1, min(threads, held_shares * s.parts))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
     cdef Memory buffers = Memory(held_shares * s.parts * s.panel_bytes)
-    s.panel_data = buffers.data
-    steps = box_steps(&s, &plan.extents) / box_shares
+    s.panel_data, s.finite, s.first = buffers.data, &finite, 0
+    steps = box_steps(s, &plan.extents) / box_shares
     while s.first < shares:
         count = min(held_shares, shares - s.first)
         # Each part in rounds, so that a call of few long tasks sees signals too.
         s.rounds = <idx>(count * steps / (<double>SLICE_WORK * threads)) + 1
         for s.round in range(s.rounds):
-            run_tasks(&s, reduce_task, count * s.parts, count * steps / s.rounds, threads,
-                      scratch.data)
-        run_tasks(&s, fold_task, count, MOVE_WORK * count * s.parts * s.panel_bytes, threads,
+            run_tasks(s, sum_up, count * s.parts, count * steps / s.rounds, threads, scratch.data)
+        if not finite:
+            return False
+        run_tasks(s, fold, count, MOVE_WORK * count * s.parts * s.panel_bytes, threads,
                   scratch.data)
         s.first += count
+    return True
 
 
 def forked():

@@ -10,7 +10,7 @@ All else in a sweep is the same for both.
 
 from libc.string cimport memset
 
-from sweepconv._box cimport AXES, Array, Filters, Phase, box_taps, ceil_div, idx
+from sweepconv._box cimport AXES, Array, Block, Filters, Phase, box_taps, ceil_div, cut_block, idx
 from sweepconv._kernels cimport SC_LANES, SC_OUTER, sc_tile, sc_tiles
 from sweepconv._panel cimport Columns, move_filters
 
@@ -31,7 +31,8 @@ cdef enum:
 
 cdef struct Sweep:
     const sc_tiles *tile
-    int kind                # of tile: SC_OUTER, or SC_LANES
+    bint planes             # lanes are pixels, see _planes.pxd
+    int kind                # of tile
     idx lanes               # values of an element of a panel
     idx unit                # its bytes
     idx columns             # targets of a filter panel
@@ -55,7 +56,8 @@ cdef struct Sweep:
     idx chunks
     idx group_chunk         # gather: blocks of groups of a task
     idx group_chunks
-    idx half                # weight gradient: rows of half a tile
+    idx half                # rows of half a tile, where it is fixed
+    idx rows                # planes: targets of a filter panel, filled up to whole tiles
     idx source_chunk        # weight gradient: sources of a task
     idx source_chunks
     idx parts               # weight gradient: parts of the pixels
@@ -85,6 +87,32 @@ cdef inline void find_block(const Sweep *s, idx block, idx *place) noexcept nogi
         block //= s.blocks[a]
 
 
+cdef struct Part:
+    # What a task of `gather` makes: some filter panels of some blocks of groups.
+    idx box
+    idx group
+    idx last_group
+    idx panel
+    idx last_panel
+
+
+cdef inline bint cut_task(const Sweep *s, idx task, const Phase **phase, Block *b,
+                          Part *part) noexcept nogil:
+    """Its block of outputs and its part of their channels; False where the block is empty."""
+    cdef idx *place = [0, 0, 0, 0]
+    cdef idx per_box = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
+    find_block(s, task % per_box, place)
+    task //= per_box
+    part.panel = task % s.chunks * s.chunk
+    part.last_panel = min(part.panel + s.chunk, s.panels)
+    task //= s.chunks
+    part.group = task % s.group_chunks * s.group_chunk
+    part.last_group = min(part.group + s.group_chunk, s.groups)
+    part.box = task // s.group_chunks
+    find_box(s, s.first + part.box, phase)
+    return cut_block(b, phase, s.batch, s.size, place)
+
+
 cdef inline idx channel_block(idx taps, idx channels) noexcept nogil:
     """Channels that one tile sums over; with all taps about STEPS steps.  Fixed by the filter."""
     cdef idx most = max(8, STEPS // max(taps, 1) // 8 * 8)
@@ -100,22 +128,6 @@ cdef inline idx tap_block(const Phase **phase, idx channels) noexcept nogil:
         return max(taps, 1)
     most = max(STEPS // channels, 1)
     return most // row * row if most >= row else most
-
-
-cdef inline idx vector_lanes(const sc_tiles *t) noexcept nogil:
-    return t.nb // 2
-
-
-cdef inline void choose_lanes(Sweep *s) noexcept nogil:
-    """Lanes for groups where that takes fewer vectors than lanes for targets."""
-    cdef idx lanes = vector_lanes(s.tile)
-    s.kind, s.lanes = SC_OUTER, 1
-    if ceil_div(s.all_groups, lanes) * s.targets < s.all_groups * ceil_div(s.targets, lanes):
-        s.kind, s.lanes = SC_LANES, lanes
-    s.unit = s.lanes * s.tile.itemsize
-    s.columns = s.tile.nb // s.lanes
-    s.groups = ceil_div(s.all_groups, s.lanes)
-    s.panels = ceil_div(s.targets, s.columns)
 
 
 cdef inline idx lane_count(const Sweep *s, idx group) noexcept nogil:

@@ -1,0 +1,162 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""Sweeps of few channels: lanes are neighbouring pixels.
+
+Here the source panel is made of planes, [channel][residues][n][d][h][w]: coordinate u of an axis
+with stride s stands in plane u mod s at u div s.  So the window of each next output begins one
+element further, whatever the stride, and a tap is one offset for all outputs of a block.  Outputs
+have the same pitch as their planes: lines merge over the gaps between rows where that costs less
+than whole vectors for each row, and what is computed in the gaps is never read.
+"""
+
+from libc.string cimport memset
+
+from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, idx, span
+from sweepconv._task cimport Sweep
+
+
+cdef enum:
+    PLANE_CHANNELS = 16  # at most, of a panel: so that blocks of wide images have several rows
+
+
+cdef struct Planes:
+    idx size[AXES]       # of a plane on each axis
+    idx pitch[AXES]      # elements of a plane from one output to the next on each axis
+    idx plane            # elements of a plane
+    idx channel          # elements of all planes of a channel
+    idx length           # of a line of outputs, gaps included
+    int lines_axes       # axes that count lines; those after it merged into one
+
+
+cdef inline idx plane_size(idx count, idx span, idx stride) noexcept nogil:
+    return count + (span - 1) // stride
+
+
+cdef inline void find_planes(const Block *b, idx granule, Planes *p) noexcept nogil:
+    """The planes of a block, and its lines: rows merge where a gap costs less than a tail."""
+    cdef idx step = 1
+    cdef int a
+    p.channel = 1
+    for a in range(AXES - 1, -1, -1):
+        p.size[a] = plane_size(b.n[a], span(b.phase[a - 1]), b.stride[a]) if a else b.n[a]
+        p.pitch[a] = step
+        step *= p.size[a]
+        p.channel *= b.stride[a]
+    p.plane = step
+    p.channel *= step
+    p.length = b.n[AXES - 1]
+    p.lines_axes = AXES - 1
+    while p.lines_axes > 0 and (
+            b.n[p.lines_axes - 1] == 1
+            or p.pitch[p.lines_axes - 1] <= ceil_div(p.length, granule) * granule):
+        p.lines_axes -= 1
+        p.length += (b.n[p.lines_axes] - 1) * p.pitch[p.lines_axes]
+
+
+cdef inline idx count_lines(const Block *b, const Planes *p) noexcept nogil:
+    cdef idx n = 1
+    cdef int a
+    for a in range(p.lines_axes):
+        n *= b.n[a]
+    return n
+
+
+cdef inline idx line_at(const Block *b, const Planes *p, idx line) noexcept nogil:
+    """Where line number `line` starts in a plane."""
+    cdef idx at = 0
+    cdef int a
+    for a in range(p.lines_axes - 1, -1, -1):
+        at += line % b.n[a] * p.pitch[a]
+        line //= b.n[a]
+    return at
+
+
+cdef inline void plane_taps(const Block *b, const Planes *p, idx *start) noexcept nogil:
+    """start[tap] = where its window begins among the planes of a channel."""
+    cdef idx *at = [0, 0, 0]
+    cdef idx i, residue, place, offset, m = 0
+    cdef int a
+    for m in range(box_taps(b.phase)):
+        i = m
+        for a in range(2, -1, -1):
+            at[a] = i % b.phase[a].taps
+            i //= b.phase[a].taps
+        residue = place = 0
+        for a in range(3):
+            offset = b.phase[a].offset[at[a]]
+            residue = residue * b.stride[a + 1] + offset % b.stride[a + 1]
+            place += offset // b.stride[a + 1] * p.pitch[a + 1]
+        start[m] = residue * p.plane + place
+
+
+cdef struct Piece:
+    # Places of an axis of a plane whose source elements are at an even pace, or all zeros.
+    idx first
+    idx count
+    idx index        # of the source element at the first place; -1 for zeros
+    idx pace
+
+
+cdef inline Piece next_piece(const Block *b, int a, idx residue, idx size, idx at) noexcept nogil:
+    """The piece of axis a that begins at place `at` of the planes of a residue."""
+    cdef const Phase *p = b.phase[a - 1]
+    cdef idx start = b.low[a] * b.stride[a], u = start + residue + at * b.stride[a], end
+    cdef Piece piece
+    piece.first, piece.index, piece.pace, piece.count = at, -1, 0, size - at
+    if u < start + b.extent[a]:
+        end = min(p.end[u], start + b.extent[a])
+        piece.count = ceil_div(end - u, b.stride[a])
+        piece.index = p.index[u]
+        if end - u > 1 and p.index[u] >= 0:
+            piece.pace = (p.index[u + 1] - p.index[u]) * b.stride[a]
+    return piece
+
+
+cdef inline void pack_plane(const Sweep *s, const Block *b, const Planes *p, const char *source,
+                            const idx *residue, char *panel) noexcept nogil:
+    """One plane of a channel, [n][d][h][w]: pieces of h and w move as one matrix."""
+    cdef idx itemsize = s.tile.itemsize, n, i, d, at, column
+    cdef Piece y, x
+    cdef char *to
+    for n in range(b.n[0]):
+        for i in range(p.size[1]):
+            d = next_piece(b, 1, residue[0], p.size[1], i).index
+            to = panel + (n * p.pitch[0] + i * p.pitch[1]) * itemsize
+            at = 0
+            while at < p.size[2]:
+                y = next_piece(b, 2, residue[1], p.size[2], at)
+                column = 0
+                while column < p.size[3]:
+                    x = next_piece(b, 3, residue[2], p.size[3], column)
+                    move_piece(s, p, source + (b.low[0] + n) * s.source.batch
+                               + d * s.source.space[0], &y, &x, d < 0, to)
+                    column += x.count
+                at += y.count
+
+
+cdef inline void move_piece(const Sweep *s, const Planes *p, const char *source, const Piece *y,
+                            const Piece *x, bint empty, char *plane) noexcept nogil:
+    """One piece of h and w from (n, d) of the source to (n, d) of the plane."""
+    cdef idx itemsize = s.tile.itemsize, i
+    plane += (y.first * p.pitch[2] + x.first) * itemsize
+    if not empty and y.index >= 0 and x.index >= 0:
+        s.tile.move(plane, p.pitch[2] * itemsize, itemsize,
+                    source + y.index * s.source.space[1] + x.index * s.source.space[2],
+                    y.pace * s.source.space[1], x.pace * s.source.space[2], y.count, x.count)
+        return
+    for i in range(y.count):
+        memset(plane + i * p.pitch[2] * itemsize, 0, x.count * itemsize)
+
+
+cdef inline void pack_planes(const Sweep *s, const Block *b, const Planes *p, idx first,
+                             idx channels, idx beyond, char *panel) noexcept nogil:
+    """The planes of `channels` channels from `first`, and `beyond` bytes of zeros after them."""
+    cdef idx residue[3]
+    cdef idx c, i
+    for c in range(first, first + channels):
+        for i in range(b.stride[1] * b.stride[2] * b.stride[3]):
+            residue[0] = i // (b.stride[2] * b.stride[3])
+            residue[1] = i // b.stride[3] % b.stride[2]
+            residue[2] = i % b.stride[3]
+            pack_plane(s, b, p, s.source.data + c * s.source.channel, residue, panel)
+            panel += p.plane * s.tile.itemsize
+    memset(panel, 0, beyond)

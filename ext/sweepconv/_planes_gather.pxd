@@ -1,0 +1,236 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""The tasks of forward and input gradient where lanes are pixels, see `_planes.pxd`.
+
+Few targets are the rows of a tile: SC_OUTER with the roles of its operands exchanged.  One or two
+take SC_SPREAD, whose rows are pixels further on.  As in `_gather.pxd`, one task owns an output, and
+its order of summation follows from taps and channels alone.
+"""
+
+from libc.string cimport memset
+
+from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, idx
+from sweepconv._gather cimport TapSet, find_lines
+from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, sc_line
+from sweepconv._panel cimport even_taps, tap_offset, target_at, target_steps
+from sweepconv._planes cimport (
+    PLANE_CHANNELS, Planes, count_lines, find_planes, line_at, pack_planes, plane_taps,
+)
+from sweepconv._task cimport (
+    INIT, LINES, PIXELS, SPARE, TAPS, Part, Sweep, channel_block, cut_task, find_box, tap_block,
+)
+
+
+cdef inline idx sum_row(const Sweep *s, const Planes *p) noexcept nogil:
+    """Values from the sums of one target to those of the next: a plane, and a tile beyond it."""
+    cdef idx row = ceil_div(p.plane + s.tile.nb, s.tile.nb) * s.tile.nb
+    return row + s.tile.nb // 2 if row * s.tile.itemsize % 4096 == 0 else row
+
+
+cdef inline idx plane_lines(const Sweep *s, Block *b, const Planes *p, const idx *start,
+                            idx first, idx taken, idx channels, idx taps, sc_line *line,
+                            idx *lines) noexcept nogil:
+    """Lines of steps of some taps of all channels in the planes and in the filter panel; the steps
+    of a line.  The operands of SC_OUTER have their roles exchanged."""
+    cdef TapSet every
+    cdef idx joined, c, i, n, plane, filter
+    cdef sc_line *to
+    cdef int a
+    for a in range(3):
+        every.low[a], every.high[a] = 0, b.phase[a].taps
+    b.scale = 1
+    joined = find_lines(b, &every, start, first, taken, b.stride[3] == 1, 1, 1, line, &n)
+    for c in range(channels - 1, -1, -1):  # those of channel 0 are read until they are written
+        for i in range(n):
+            plane, filter = c * p.channel + line[i].x, c * taps + first + line[i].w
+            to = line + c * n + i
+            if s.kind == SC_OUTER:
+                to.x, to.w = filter * s.rows, plane
+            else:
+                to.x, to.w = plane, filter
+    lines[0] = n * channels
+    return joined
+
+
+cdef inline void sum_rows(const Sweep *s, const Planes *p, idx at, const char *planes,
+                          const char *filters, const char *init, const sc_line *line, idx lines,
+                          idx len, idx sum_pitch, char *sums) noexcept nogil:
+    """All targets of one line of outputs, from `at` on: targets are rows of the tile."""
+    cdef idx itemsize = s.tile.itemsize, nb = s.tile.nb, last = at + p.length, row
+    cdef idx half_sums = s.half * sum_pitch * itemsize, half_init = s.half * nb * itemsize
+    cdef char *to
+    cdef const char *start
+    cdef int vectors
+    while at < last:
+        vectors = 2 if 2 * (last - at) > nb else 1
+        row = 0
+        while row < s.rows:
+            to = sums + (row * sum_pitch + at) * itemsize
+            start = to
+            if init != NULL:
+                start = init + row * nb * itemsize
+            s.tile.tile[SC_OUTER][vectors - 1][s.half - 1](
+                to, to + half_sums, sum_pitch, start,
+                start + (half_sums if init == NULL else half_init),
+                sum_pitch if init == NULL else nb, filters + row * itemsize,
+                filters + (row + s.half) * itemsize, 1, s.rows, line, lines, len,
+                planes + at * itemsize, 1)
+            row += 2 * s.half
+        at += nb
+
+
+cdef inline void spread_row(const Sweep *s, const Planes *p, idx at, const char *planes,
+                            const char *filters, const char *init, const sc_line *line, idx lines,
+                            idx len, char *sums) noexcept nogil:
+    """One target of one line of outputs: rows of the tile are pixels further on."""
+    cdef idx nb = s.tile.nb, left = ceil_div(p.length, nb), half, size = nb * s.tile.itemsize
+    cdef char *to = sums + at * s.tile.itemsize
+    cdef const char *start
+    planes += at * s.tile.itemsize
+    while left > 0:
+        # A last piece by itself is made of two rows of one vector.
+        half = max(min(s.tile.half, left // 2), 1)
+        if left == 1:
+            nb, size = nb // 2, size // 2
+        start = to
+        if init != NULL:
+            start = init
+        s.tile.tile[SC_SPREAD][0 if left == 1 else 1][half - 1](
+            to, to + half * size, nb, start, start + (half * size if init == NULL else 0),
+            nb if init == NULL else 0, planes, planes + half * size, nb, 1, line, lines, len,
+            filters, 1)
+        to += 2 * half * size
+        planes += 2 * half * size
+        left -= 2 * half
+
+
+cdef inline void init_rows(const Sweep *s, const Phase **phase, idx group,
+                           char *row) noexcept nogil:
+    """What the sums of all targets start from, [rows][nb]: the bias or zero."""
+    cdef int a
+    cdef idx target
+    cdef const char *at = s.bias
+    memset(row, 0, s.rows * s.tile.nb * s.tile.itemsize)
+    if at == NULL:
+        return
+    for a in range(3):
+        if phase[a].taps:
+            at += phase[a].filter[0] * s.bias_bank[a]
+    for target in range(s.targets):
+        s.tile.move(row, 0, s.tile.itemsize,
+                    at + (group * s.targets + target) * s.bias_channel, 0, 0, 1, s.tile.nb)
+        row += s.tile.nb * s.tile.itemsize
+
+
+cdef inline void write_planes(const Sweep *s, const Block *b, const Planes *p, idx group,
+                              idx sum_pitch, char *sums, char *spare) noexcept nogil:
+    """The finished sums to the target, or added to what stands there: rows of h, or of targets."""
+    cdef idx steps[AXES]
+    cdef idx itemsize = s.tile.itemsize, height = b.n[2], width = b.n[3], i, r
+    cdef idx sum_row = p.pitch[2] * itemsize, channel = s.target.channel
+    cdef char *to
+    cdef char *at
+    target_steps(b, &s.target, steps)
+    for i in range(b.n[0] * b.n[1]):
+        for r in range(s.targets):
+            at = sums + (i // b.n[1] * p.pitch[0] + i % b.n[1] * p.pitch[1]
+                         + r * sum_pitch) * itemsize
+            to = (target_at(b, &s.target, steps, i * height * width)
+                  + (group * s.targets + r) * channel)
+            if s.accumulate:
+                add_old(s, to, steps, height, width, at, sum_row, spare)
+            if height > 1:
+                s.tile.move(to, steps[2], steps[3], at, sum_row, itemsize, height, width)
+            elif r == 0:  # all targets at once
+                s.tile.move(to, channel, steps[3], at, sum_pitch * itemsize, itemsize,
+                            1 if s.accumulate else s.targets, width)
+            elif s.accumulate:
+                s.tile.move(to, channel, steps[3], at, sum_pitch * itemsize, itemsize, 1, width)
+
+
+cdef inline void add_old(const Sweep *s, const char *old, const idx *steps, idx height, idx width,
+                         char *sums, idx sum_row, char *spare) noexcept nogil:
+    """What stands in the target for one target and one (n, d), added to its sums."""
+    cdef idx i
+    for i in range(height):
+        s.tile.move(spare, 0, s.tile.itemsize, old + i * steps[2], 0, steps[3], 1, width)
+        s.tile.add(sums + i * sum_row, spare, width)
+
+
+cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, idx box, idx group,
+                              const idx *taps, char *scratch) noexcept nogil:
+    """All sums of one group for the block b of outputs."""
+    cdef idx total = box_taps(b.phase), count, c = 0
+    cdef idx block = min(channel_block(total, s.sources), <idx>PLANE_CHANNELS), first, taken, most, len, lines = 0, i, r, itemsize = s.tile.itemsize
+    cdef idx sum_pitch = sum_row(s, p), line_count = count_lines(b, p)
+    cdef char *sums = scratch + s.at[PIXELS]
+    cdef char *init = scratch + s.at[INIT]
+    cdef const char *start = init
+    cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
+    cdef const char *filters = s.panel_data + (box * s.groups + group) * s.panel_bytes
+    init_rows(s, b.phase, group, init)
+    while True:
+        count = min(block, s.sources - c) if total else 0
+        if count:
+            pack_planes(s, b, p, group * s.sources + c, count, 2 * s.tile.nb * itemsize, scratch)
+        first, most = 0, tap_block(b.phase, max(count, 1))
+        while True:
+            taken = min(most, total - first) if count else 0
+            len = plane_lines(s, b, p, taps, first, taken, count, total, line, &lines)
+            for i in range(line_count):
+                if s.kind == SC_OUTER:
+                    sum_rows(s, p, line_at(b, p, i), scratch, filters + c * total * s.rows * itemsize,
+                             start, line, lines, len, sum_pitch, sums)
+                    continue
+                for r in range(s.targets):
+                    spread_row(s, p, line_at(b, p, i), scratch,
+                               filters + (r * s.sources + c) * total * itemsize,
+                               start if start == NULL else start + r * s.tile.nb * itemsize, line,
+                               lines, len, sums + r * sum_pitch * itemsize)
+            start = NULL
+            first += taken
+            if not taken or first == total:
+                break
+        c += count
+        if not count or c == s.sources:
+            break
+    write_planes(s, b, p, group, sum_pitch, sums, scratch + s.at[SPARE])
+
+
+cdef inline void planes_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
+    cdef const Phase *phase[3]
+    cdef Block b
+    cdef Part part
+    cdef Planes p
+    cdef idx group
+    cdef idx *taps = <idx *>(scratch + s.at[TAPS])
+    if not cut_task(s, task, phase, &b, &part):
+        return
+    find_planes(&b, s.tile.nb, &p)
+    plane_taps(&b, &p, taps)
+    for group in range(part.group, part.last_group):
+        planes_group(s, &b, &p, part.box, group, taps, scratch)
+
+
+# Filter panels: [box][group][source][tap][rows], or for SC_SPREAD [box][group][target][source][tap].
+
+cdef inline void pack_planes_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
+    cdef const Phase *phase[3]
+    cdef idx group = task % s.groups, itemsize = s.tile.itemsize, taps, c, m, run, pace, tap, target
+    cdef char *to = s.panel_data + task * s.panel_bytes
+    cdef char *bank = s.filters.data + group * s.filters.group
+    find_box(s, s.first + task // s.groups, phase)
+    taps = box_taps(phase)
+    memset(to, 0, s.panel_bytes)
+    tap, target = s.rows * itemsize, itemsize
+    if s.kind == SC_SPREAD:
+        tap, target = itemsize, s.sources * taps * itemsize
+    for c in range(s.sources):
+        m = 0
+        while m < taps:
+            run = even_taps(phase, &s.filters, m, taps - m, &pace)
+            s.tile.move(to + (c * taps + m) * tap, tap, target,
+                        bank + tap_offset(phase, &s.filters, m) + c * s.filters.source, pace,
+                        s.filters.target, run, s.targets)
+            m += run
+    if not s.tile.finite(to, s.panel_bytes // itemsize):
+        s.finite[0] = False

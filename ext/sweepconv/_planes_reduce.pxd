@@ -1,0 +1,158 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""The tasks of the weight gradient where lanes are pixels, see `_planes.pxd`.
+
+Rows of a tile are taps, and each step takes a vector of pixels: SC_LANES.  dy gets zeros where its
+lines have gaps and tails, so where x is not finite there 0 * Inf would reach the sums: x is looked
+at while it is packed, and `reduce` then sums all of it in the other way.  The lanes of each sum are
+added up at the end, in a fixed tree as the parts are.
+"""
+
+from libc.string cimport memset
+
+from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, idx, joined_taps
+from sweepconv._kernels cimport SC_LANES, sc_line, sc_tile
+from sweepconv._panel cimport even_taps, tap_offset, target_at, target_steps
+from sweepconv._planes cimport Planes, count_lines, find_planes, line_at, pack_planes, plane_taps
+from sweepconv._reduce cimport add_parts
+from sweepconv._task cimport LINES, PIXELS, SPARE, TAPS, Sweep, find_block, find_box
+
+# Buffers: [box][group][source chunk][part][pair of targets][source][tap group][rows][2][lanes].
+
+cdef struct PlaneShare:
+    # The filters that one task owns.
+    const Phase *phase[3]
+    idx group
+    idx source
+    idx sources
+    idx taps
+    idx joined       # neighbouring taps, which are one run of rows: a tap group
+    idx halves       # of tiles in a tap group
+
+
+cdef inline void find_plane_share(const Sweep *s, idx share, PlaneShare *h) noexcept nogil:
+    h.source = share % s.source_chunks * s.source_chunk
+    h.sources = min(s.source_chunk, s.sources - h.source)
+    share //= s.source_chunks
+    h.group = share % s.groups
+    find_box(s, share // s.groups, h.phase)
+    h.taps = box_taps(h.phase)
+    h.joined = joined_taps(h.phase[2]) if h.phase[2].stride == 1 else 1
+    h.halves = ceil_div(h.joined, s.half)
+
+
+cdef inline void pack_dy(const Sweep *s, const Block *b, const Planes *p, const PlaneShare *h,
+                         idx target, idx steps, char *plane, char *dy) noexcept nogil:
+    """dy of the block for a pair of targets, [line][steps][2][lanes], zeros in gaps and tails: each
+    first as one plane, then by vectors."""
+    cdef idx pace[AXES]
+    cdef idx itemsize = s.tile.itemsize, vector = s.tile.nb // 2 * itemsize, i, t, lines
+    lines = count_lines(b, p)
+    target_steps(b, &s.target, pace)
+    for t in range(min(2, s.targets - target)):
+        memset(plane, 0, (p.plane + s.tile.nb) * itemsize)
+        for i in range(b.n[0] * b.n[1]):
+            s.tile.move(plane + (i // b.n[1] * p.pitch[0] + i % b.n[1] * p.pitch[1]) * itemsize,
+                        p.pitch[2] * itemsize, itemsize,
+                        target_at(b, &s.target, pace, i * b.n[2] * b.n[3])
+                        + (h.group * s.targets + target + t) * s.target.channel, pace[2], pace[3],
+                        b.n[2], b.n[3])
+        for i in range(lines):
+            s.tile.move(dy + i * steps * 2 * vector + t * vector, 2 * vector, itemsize,
+                        plane + line_at(b, p, i) * itemsize, vector, itemsize, steps,
+                        s.tile.nb // 2)
+
+
+cdef inline void sum_planes(const Sweep *s, const Planes *p, const PlaneShare *h,
+                            const char *planes, const char *dy, const idx *taps,
+                            const sc_line *line, idx lines, idx steps, int vectors,
+                            char *sums) noexcept nogil:
+    """Add the pixels of a block for one pair of targets, a tile of any two halves at once; an odd last one comes twice,
+    the second time into room at the end of the sums."""
+    cdef idx row = s.tile.nb * s.tile.itemsize, half = s.half, i, j, base
+    cdef idx groups = h.taps // h.joined, count = h.sources * groups * h.halves
+    cdef const char *at[2]
+    cdef sc_tile tile = s.tile.tile[SC_LANES][vectors - 1][half - 1]
+    for i in range(0, count, 2):
+        for j in range(2):
+            base = min(i + j, count - 1)
+            at[j] = planes + (base // h.halves // groups * p.channel
+                              + taps[base // h.halves % groups * h.joined]
+                              + base % h.halves * half) * s.tile.itemsize
+        tile(sums, sums + half * row, s.tile.nb, sums, sums + half * row, s.tile.nb, at[0], at[1],
+             1, s.tile.nb // 2, line, lines, steps, dy, s.tile.nb)
+        sums += 2 * half * row
+
+
+cdef inline void planes_reduce_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
+    cdef PlaneShare h
+    cdef Block b
+    cdef Planes p
+    cdef idx *place = [0, 0, 0, 0]
+    cdef idx part = task % s.parts, total = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
+    cdef idx first = part * total // s.parts, last = (part + 1) * total // s.parts
+    cdef idx block, i, pair, steps, lines, nb = s.tile.nb, beyond = (s.half + nb) * s.tile.itemsize
+    cdef char *dy = scratch + s.at[PIXELS]
+    cdef char *spare = scratch + s.at[SPARE]
+    cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
+    cdef idx *taps = <idx *>(scratch + s.at[TAPS])
+    cdef char *sums = s.panel_data + task * s.panel_bytes
+    find_plane_share(s, s.first + task // s.parts, &h)
+    if s.round == 0:
+        memset(sums, 0, s.panel_bytes)
+    for block in range(first + (last - first) * s.round // s.rounds,
+                       first + (last - first) * (s.round + 1) // s.rounds):
+        find_block(s, block, place)
+        if not cut_block(&b, h.phase, s.batch, s.size, place):
+            continue
+        find_planes(&b, nb // 2, &p)
+        plane_taps(&b, &p, taps)
+        steps, lines = ceil_div(p.length, nb // 2), count_lines(&b, &p)
+        for i in range(lines):
+            line[i].x, line[i].w = line_at(&b, &p, i), i * steps * nb
+        pack_planes(s, &b, &p, h.group * s.sources + h.source, h.sources, beyond, scratch)
+        if not s.tile.finite(scratch, ceil_div(h.sources * p.channel, nb) * nb):
+            s.finite[0] = False
+        for pair in range(s.panels):
+            pack_dy(s, &b, &p, &h, 2 * pair, steps, spare, dy)
+            sum_planes(s, &p, &h, scratch, dy, taps, line, lines, steps,
+                       min(2, s.targets - 2 * pair), sums + pair * (s.panel_bytes // s.panels))
+
+
+cdef inline void planes_fold_task(const Sweep *s, idx share, char *scratch) noexcept nogil:
+    """Add the parts of one share and the lanes of each sum, and write the filters."""
+    cdef PlaneShare h
+    cdef idx itemsize = s.tile.itemsize, lanes = s.tile.nb // 2, rows, n, t
+    cdef char *sums = s.panel_data + share * s.parts * s.panel_bytes
+    find_plane_share(s, s.first + share, &h)
+    add_parts(s, sums, s.panel_bytes // itemsize)
+    rows = h.sources * (h.taps // h.joined) * h.halves * s.half
+    for t in range(s.targets):
+        s.tile.move(scratch, itemsize, rows * itemsize,
+                    sums + t // 2 * (s.panel_bytes // s.panels) + t % 2 * lanes * itemsize,
+                    s.tile.nb * itemsize, itemsize, rows, lanes)
+        n = lanes // 2
+        while n > 0:
+            s.tile.add(scratch, scratch + n * rows * itemsize, n * rows)
+            n //= 2
+        write_taps(s, &h, t, scratch, scratch + rows * itemsize)
+
+
+cdef inline void write_taps(const Sweep *s, const PlaneShare *h, idx target, char *sums,
+                            char *spare) noexcept nogil:
+    """The finished sums of one target, [source][tap group][rows], to the filters, or added."""
+    cdef idx itemsize = s.tile.itemsize, groups = h.taps // h.joined, c, m, run, pace
+    cdef char *at
+    cdef char *row
+    for c in range(h.sources):
+        m = 0
+        while m < h.taps:
+            run = even_taps(h.phase, &s.filters, m, h.joined - m % h.joined, &pace)
+            row = sums + ((c * groups + m // h.joined) * h.halves * s.half
+                          + m % h.joined) * itemsize
+            at = (s.filters.data + h.group * s.filters.group + tap_offset(h.phase, &s.filters, m)
+                  + (h.source + c) * s.filters.source + target * s.filters.target)
+            if s.accumulate:
+                s.tile.move(spare, 0, itemsize, at, 0, pace, 1, run)
+                s.tile.add(row, spare, run)
+            s.tile.move(at, 0, pace, row, 0, itemsize, 1, run)
+            m += run
