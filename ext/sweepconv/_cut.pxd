@@ -182,7 +182,7 @@ cdef inline void lay_out(Sweep *s, idx source, idx pixels, idx spare, idx runs, 
     s.at[LINES] = at
     at += aligned(lines)
     s.at[INIT] = at
-    at += aligned(max(s.rows, <idx>1) * s.tile.nb * s.tile.itemsize)
+    at += aligned(max(s.rows, s.chunk, <idx>1) * s.tile.nb * s.tile.itemsize)
     s.at[OWN] = at
     s.scratch_bytes = at + aligned(own) + ALIGN
 

@@ -25,7 +25,8 @@ from sweepconv._task cimport (
 
 
 cdef enum:
-    KINDS = 64
+    KINDS = 64       # of runs that are told apart
+    FEW_STEPS = 128
 
 
 cdef struct TapSet:
@@ -49,6 +50,7 @@ cdef struct Runs:
     idx count        # even
     idx slots        # rows of a line in the pixel panel
     idx ready_row    # values from one pixel to the next in the target; 0: sums cannot go there
+    bint sorted      # by the taps that they need
 
 
 cdef inline void axis_taps(const Phase *p, idx first, idx count, idx *low,
@@ -154,17 +156,19 @@ cdef inline idx ready_pace(const Sweep *s, const Block *b) noexcept nogil:
     return pace // s.tile.itemsize
 
 
-cdef inline void find_runs(const Sweep *s, const Block *b, bint skip, Runs *r) noexcept nogil:
-    """Runs that cover the lines; with `skip`, sorted by the taps that they need."""
+cdef inline void every_tap(const Block *b, TapSet *set) noexcept nogil:
+    cdef int a
+    for a in range(3):
+        set.low[a], set.high[a] = 0, b.phase[a].taps
+
+
+cdef inline void find_runs(const Sweep *s, const Block *b, Runs *r) noexcept nogil:
+    """Runs that cover the lines, sorted by the taps that they need where padding is read."""
     cdef idx steps[AXES]
     cdef idx each = ceil_div(b.length, b.half), line, i
     cdef Run *run = r.run
-    cdef TapSet every
-    cdef int a
     cdef idx *start = <idx *>(r.run + b.lines * each + 2)  # read before it is overwritten
     cdef char *at
-    for a in range(3):
-        every.low[a], every.high[a] = 0, b.phase[a].taps
     r.ready_row = ready_pace(s, b)
     r.slots = each * b.half
     line_starts(b, 1, start, 1)
@@ -175,12 +179,12 @@ cdef inline void find_runs(const Sweep *s, const Block *b, bint skip, Runs *r) n
             run.source = start[line] + i * b.half * b.step
             run.slot = (line * each + i) * b.half
             run.valid = min(b.half, b.length - i * b.half)
-            run.taps = every
             run.ready = at + i * b.half * r.ready_row * s.tile.itemsize
             run += 1
     r.count = b.lines * each
-    if skip and b.length == b.n[3] and (
-            reads_zeros(b, 0) or reads_zeros(b, 1) or reads_zeros(b, 2)):
+    r.sorted = b.length == b.n[3] and (
+        reads_zeros(b, 0) or reads_zeros(b, 1) or reads_zeros(b, 2))
+    if r.sorted:
         find_taps(b, r)
         sort_runs(r)
     if r.count % 2:
@@ -226,54 +230,82 @@ cdef inline idx find_lines(const Block *b, const TapSet *set, const idx *start, 
         split = True
 
 
-cdef inline void sum_taps(const Sweep *s, const Block *b, const Runs *r, const idx *taps,
-                          idx count, const char *source, const char *filters, const char *init,
-                          idx total, idx block, sc_line *line, char *pixels, idx shift,
-                          bint to_target, int vectors) noexcept nogil:
-    """Add all taps of `count` channels to a pixel panel, [slots][nb].
+cdef struct Sums:
+    # The filter panels that one source panel meets.
+    idx first            # panel
+    idx last
+    char *filters        # of the first, at the first tap and channel
+    idx filter_step      # bytes from one panel to the next
+    char *pixels         # their sums, [slots][nb]
+    idx pixel_step
+    char *init           # what they start from, [nb]; NULL: from themselves
+    idx shift            # of the first: bytes from channel 0 of the target to its own
+    idx shift_step
+    bint to_target       # the sums are complete with the last tap, and can go there at once
+    bint skip            # filters are finite: taps that read zeros alone may be left out
 
-    With `to_target` the sums are complete with this: tiles of whole runs go to the target at once,
-    `shift` bytes from its channel 0.
-    """
-    cdef idx first = 0, taken, joined = 0, i, lines = 0, nb = s.tile.nb, row = nb * s.tile.itemsize
-    cdef idx size = b.scale * s.tile.itemsize
-    cdef sc_tile tile = tile_of(s, vectors, b.half)
-    cdef const Run *a
-    cdef const Run *z
-    cdef char *to_a
-    cdef char *to_z
-    cdef const char *from_a = init
-    cdef const char *from_z = init
-    cdef bint last, direct
+
+cdef inline void sum_tile(const Sweep *s, const Block *b, const Runs *r, const Sums *m, idx panel,
+                          idx i, const char *source, const char *filters, bint start, bint last,
+                          const sc_line *line, idx lines, idx len) noexcept nogil:
+    """Two runs for one filter panel; whether these are its first taps, and its last."""
+    cdef const Run *a = r.run + i
+    cdef const Run *z = a + 1
+    cdef idx nb = s.tile.nb, row = nb * s.tile.itemsize, size = b.scale * s.tile.itemsize
+    cdef idx to_row = nb, from_row = nb, step = panel - m.first
+    cdef char *to_a = m.pixels + step * m.pixel_step + a.slot * row
+    cdef char *to_z = m.pixels + step * m.pixel_step + z.slot * row
+    cdef const char *from_a = to_a
+    cdef const char *from_z = to_z
+    cdef int vectors = panel_vectors(s, panel)
+    if start and m.init != NULL:
+        from_a = from_z = m.init + step * row
+        from_row = 0
+    if last and m.to_target and fills(s, panel) and a.valid == b.half and z.valid == b.half:
+        to_a, to_z = a.ready + m.shift + step * m.shift_step, z.ready + m.shift + step * m.shift_step
+        to_row = r.ready_row
+    s.tile.tile[s.kind][vectors - 1][b.half - 1](
+        to_a, to_z, to_row, from_a, from_z, from_row, source + a.source * size,
+        source + z.source * size, b.step * b.scale, s.lanes, line, lines, len,
+        filters + step * m.filter_step, nb)
+
+
+cdef inline bint fills(const Sweep *s, idx panel) noexcept nogil:
+    """Whether the targets of a panel fill its vectors."""
+    return 2 * target_count(s, panel) == panel_vectors(s, panel) * s.columns
+
+
+cdef inline void sum_taps(const Sweep *s, const Block *b, const Runs *r, const Sums *m,
+                          const idx *taps, idx count, const char *source, idx total, idx block,
+                          sc_line *line) noexcept nogil:
+    """Add all taps of `count` channels to the sums of some filter panels."""
+    cdef idx first = 0, taken, joined = 0, i, panel, lines = 0
+    cdef const char *filters = m.filters
     cdef TapSet known, set
+    every_tap(b, &known)
     while True:
         taken = min(block, total - first)
-        last = first + taken >= total
         joined = 0
         for i in range(0, r.count, 2):
-            a, z = r.run + i, r.run + i + 1
-            set = a.taps
-            add_taps(&set, &z.taps)
-            if not joined or not same_taps(&set, &known):
-                known = set
-                joined = find_lines(b, &set, taps, first, taken, b.scale == count * s.lanes, count,
-                                    nb, line, &lines)
-            to_a, to_z = pixels + a.slot * row, pixels + z.slot * row
-            direct = to_target and last and a.valid == b.half and z.valid == b.half
-            if init == NULL:
-                from_a, from_z = to_a, to_z
-            tile(a.ready + shift if direct else to_a, z.ready + shift if direct else to_z,
-                 r.ready_row if direct else nb, from_a, from_z, nb if init == NULL else 0,
-                 source + a.source * size, source + z.source * size, b.step * b.scale, s.lanes,
-                 line, lines, joined * count, filters, nb)
-        filters += taken * count * row
+            if m.skip and r.sorted:
+                set = r.run[i].taps
+                add_taps(&set, &r.run[i + 1].taps)
+                if not same_taps(&set, &known):
+                    known = set
+                    joined = 0
+            if not joined:
+                joined = find_lines(b, &known, taps, first, taken, b.scale == count * s.lanes,
+                                    count, s.tile.nb, line, &lines)
+            for panel in range(m.first, m.last):
+                sum_tile(s, b, r, m, panel, i, source, filters, first == 0,
+                         first + taken >= total, line, lines, joined * count)
+        filters += taken * count * s.tile.nb * s.tile.itemsize
         first += taken
-        init = NULL
-        if last:
+        if first >= total:
             break
 
 
-cdef inline void init_row(const Sweep *s, const Phase **phase, idx group, idx panel,
+cdef inline void init_row(const Sweep *s, const Phase *const *phase, idx group, idx panel,
                           char *row) noexcept nogil:
     """What the sums of one filter panel start from, [nb]: the bias or zero."""
     cdef int a
@@ -312,22 +344,30 @@ cdef inline void write_pixels(const Sweep *s, const Block *b, idx group, idx pan
     move_pixels(s.tile, b, &s.target, first, &c, sums, r.slots, False)
 
 
-cdef inline void sum_group(const Sweep *s, const Phase **phase, Block *b, const Runs *r, idx box,
-                           idx group, idx first_panel, idx last_panel, const idx *taps,
-                           char *scratch) noexcept nogil:
+cdef inline idx panels_at_once(const Sweep *s, const Block *b, idx count, bint to_target) noexcept nogil:
+    """Filter panels that are taken for two runs before the next two.
+
+    All, where the steps are few and sums go to the target at once: so whole rows of it are written
+    together.  Else one, whose filters then stay near for all runs.
+    """
+    if to_target and box_taps(b.phase) * count <= FEW_STEPS and not s.own_filters:
+        return s.chunk
+    return 1
+
+
+cdef inline void sum_group(const Sweep *s, Block *b, const Runs *r, const Part *part, idx group,
+                           const idx *taps, char *scratch) noexcept nogil:
     """All sums of some filter panels of one block of groups, for the block b of outputs."""
     cdef Columns columns
-    cdef idx total = box_taps(phase), block = channel_block(total, s.sources), count, panel
+    cdef idx total = box_taps(b.phase), block = channel_block(total, s.sources), count, panel, width
     cdef idx row = s.tile.nb * s.tile.itemsize, first = 0
-    # Sums wait for the next channel block in a pixel panel for each filter panel.
-    cdef idx panel_size = (r.count * b.half) * row if block < s.sources else 0
     cdef const char *source = scratch
-    cdef char *own = scratch + s.at[OWN]
-    cdef char *init = scratch + s.at[INIT]
-    cdef char *sums
-    cdef char *filters
-    cdef int vectors
-    cdef bint last, to_target
+    cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
+    cdef bint last
+    cdef Sums m
+    m.filter_step = s.panel_bytes
+    m.skip = s.finite[0]
+    m.shift_step = s.columns * s.target.channel
     while True:
         count = min(block, s.sources - first) if total else 0
         last = count == 0 or first + count == s.sources
@@ -338,26 +378,35 @@ cdef inline void sum_group(const Sweep *s, const Phase **phase, Block *b, const 
             source_columns(s, &s.source, group, count, &columns)
             pack_source(s.tile, b, &s.source, first_source(s, group) + first, &columns,
                         count * s.unit, (b.half * b.step + 1) * count * s.unit, scratch)
-        for panel in range(first_panel, last_panel):
-            sums = scratch + s.at[PIXELS] + (panel - first_panel) * panel_size
-            if first == 0:
-                init_row(s, phase, group, panel, init)
+        m.to_target = last and r.ready_row != 0 and lane_count(s, group) == s.lanes
+        width = panels_at_once(s, b, count, m.to_target)
+        # Sums wait for the next channel block in a pixel panel for each filter panel.
+        m.pixel_step = r.count * b.half * row if block < s.sources or width > 1 else 0
+        m.first = part.panel
+        while m.first < part.last_panel:
+            m.last = min(m.first + width, part.last_panel)
+            m.pixels = scratch + s.at[PIXELS] + (m.first - part.panel) * m.pixel_step
+            m.shift = first_target(s, group, m.first) * s.target.channel
+            m.filters = (s.panel_data + first * total * row
+                         + ((part.box * s.groups + group) * s.panels + m.first) * s.panel_bytes)
             if s.own_filters:
-                filters = own
-                move_panel(s, phase, group, first, count, panel, filters, max(total, 1), 0,
-                           own + s.panel_bytes, True)
-            else:
-                filters = (s.panel_data + first * total * row
-                           + ((box * s.groups + group) * s.panels + panel) * s.panel_bytes)
-            vectors = panel_vectors(s, panel)
-            to_target = (last and r.ready_row != 0 and lane_count(s, group) == s.lanes
-                         and target_count(s, panel) * s.lanes * 2 == vectors * s.tile.nb)
-            sum_taps(s, b, r, taps, count, source, filters, init if first == 0 else NULL,
-                     total if count else 0, tap_block(phase, max(count, 1)),
-                     <sc_line *>(scratch + s.at[LINES]), sums,
-                     first_target(s, group, panel) * s.target.channel, to_target, vectors)
+                m.filters = scratch + s.at[OWN]
+                move_panel(s, <const Phase **>b.phase, group, first, count, m.first, m.filters,
+                           max(total, 1), 0, m.filters + s.panel_bytes, True)
+                m.skip = s.tile.finite(m.filters, count * total * s.tile.nb)
+            m.init = NULL
+            if first == 0:
+                m.init = scratch + s.at[INIT]
+                for panel in range(m.first, m.last):
+                    init_row(s, b.phase, group, panel, m.init + (panel - m.first) * row)
+            sum_taps(s, b, r, &m, taps, count, source, total if count else 0,
+                     tap_block(b.phase, max(count, 1)), line)
             if last:
-                write_pixels(s, b, group, panel, r, sums, scratch + s.at[SPARE], to_target)
+                for panel in range(m.first, m.last):
+                    write_pixels(s, b, group, panel, r,
+                                 m.pixels + (panel - m.first) * m.pixel_step,
+                                 scratch + s.at[SPARE], m.to_target and fills(s, panel))
+            m.first = m.last
         first += count
         if last:
             break
@@ -378,7 +427,7 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
         b = view
     b.half = best_half(s, b.length, b.lines, most_vectors(s))
     runs.run = <Run *>(scratch + s.at[RUNS])
-    find_runs(s, &b, not s.own_filters and s.finite[0], &runs)
+    find_runs(s, &b, &runs)
     tap_starts(&b, taps)
     for group in range(part.group, part.last_group):
-        sum_group(s, phase, &b, &runs, part.box, group, part.panel, part.last_panel, taps, scratch)
+        sum_group(s, &b, &runs, &part, group, taps, scratch)
