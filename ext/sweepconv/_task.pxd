@@ -15,7 +15,7 @@ from sweepconv._kernels cimport SC_LANES, SC_OUTER, sc_tile, sc_tiles
 from sweepconv._panel cimport Columns, move_filters
 
 cdef enum:
-    STEPS = 192  # of one tile: its filter panel, 24 KiB, stays in the first-level cache
+    STEPS = 576  # of one tile: its filter panel, 72 KiB, stays in the second-level cache
 
 cdef enum:
     # Of a thread's scratch memory; the source panel, or spare filters, stand first.
