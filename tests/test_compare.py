@@ -16,7 +16,7 @@ from rich.console import Console
 
 import sweepconv
 from sweepconv import cli
-from sweepconv.lab import command, files
+from sweepconv.lab import command
 from sweepconv.lab.experiment import Experiment
 from sweepconv.lab.findings import findings, place, shuffled, timing_findings
 from sweepconv.lab.learning import images, ingredients, learning
@@ -27,6 +27,7 @@ from sweepconv.lab.table import show
 from sweepconv.lab.tasks import placed, split
 from sweepconv.lab.training import balanced_accuracy, balanced_batches
 from sweepconv.lab.verdict import Finding, lead
+from sweepconv.output import files
 
 Result = dict[str, Any]
 SECTIONS = ["Findings", "All figures", "What is stored, and what is computed",
