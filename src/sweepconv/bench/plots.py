@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -85,10 +85,10 @@ def named(rows: Sequence[Record], letter: str) -> str:
         return svg(figure, f"Speed ratio of each layer, {direction(letter)}")
 
 
-def _legend(axes: Axes, kinds: Sequence[str]) -> None:
+def _legend(figure: Figure, kinds: Sequence[str]) -> None:
     handles = [Line2D([], [], linestyle="", marker=MARKERS[k], color=COLOURS[k], label=k)
                for k in kinds]
-    axes.legend(handles=handles, fontsize=8, loc="lower right", frameon=False)
+    figure.legend(handles=handles, fontsize=8, loc="outside right upper", frameon=False)
 
 
 def ratio_range(result: Result) -> tuple[float, float]:
@@ -96,14 +96,20 @@ def ratio_range(result: Result) -> tuple[float, float]:
     return _range([value for row in result["rows"] if (value := ratio(row)) is not None] or [1.0])
 
 
+def is_in_roofline(row: Record, dtype: str) -> bool:
+    """Not where the limit is neither arithmetic nor memory."""
+    return bool(row["dtype"] == dtype and row["verdict"]["gflops"]
+                and row["kind"] not in ("overhead", "denormal"))
+
+
 def roofline(result: Result, dtype: str) -> str:
     """GFLOP/s against operations per byte, under the measured limits."""
     machine, rows = result["machine"], [
-        row for row in result["rows"] if row["dtype"] == dtype and row["verdict"]["gflops"]]
+        row for row in result["rows"] if is_in_roofline(row, dtype)]
     peak = machine["peak"][dtype]
     intensity = {row["id"]: row["flops"] / row["bytes"] for row in rows}
     low, high = min(intensity.values()) / 1.6, max(*intensity.values(), peak / machine["read"]) * 2
-    with panel(7.6, 4.6) as (figure, axes):
+    with panel(9.4, 4.8) as (figure, axes):
         x = np.geomspace(low, high, 200)
         for name, dash in (("read", "solid"), ("copy", (0, (4, 2)))):
             speed = machine[name]
@@ -117,12 +123,11 @@ def roofline(result: Result, dtype: str) -> str:
         for row in rows:
             axes.plot(intensity[row["id"]], row["verdict"]["gflops"], MARKERS[row["kind"]],
                       color=COLOURS[row["kind"]], markersize=4.5, alpha=0.8)
-        least = min(row["verdict"]["gflops"] for row in rows)
-        floor = max(least, peak / 1e9 * 1e-3)  # a call's overhead would press all else together
+        floor = min(peak / 1e10, *(row["verdict"]["gflops"] for row in rows))
         axes.set(xscale="log", yscale="log", xlim=(low, high), title=f"{dtype}, all directions",
                  ylim=(10 ** math.floor(math.log10(floor)), peak / 1e9 * 2.2),
                  xlabel="operations per byte of x, w and y", ylabel="GFLOP/s of our best entry")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        _legend(axes, _kinds(rows))
+        _legend(figure, _kinds(rows))
         return svg(figure, f"Roofline of all {dtype} rows")

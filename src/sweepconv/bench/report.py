@@ -28,10 +28,10 @@ from .words import (
 )
 
 
-def _table(head: Sequence[str], body: Iterable[str]) -> str:
+def _table(head: Sequence[str], body: Iterable[str], kind: str = "") -> str:
     cells = "".join(f"<th>{escape(name)}</th>" for name in head)
-    return (f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>{"".join(body)}'
-            "</tbody></table></div>")
+    return (f'<div class="scroll"><table class="{kind}"><thead><tr>{cells}</tr></thead>'
+            f'<tbody>{"".join(body)}</tbody></table></div>')
 
 
 def _line(cells: Sequence[str], style: str = "") -> str:
@@ -94,11 +94,11 @@ def _names(result: Result) -> str:
 
 def _roofline(result: Result) -> str:
     dtypes = [d for d in result["machine"]["peak"] if any(
-        row["dtype"] == d and row["verdict"]["gflops"] for row in result["rows"])]
+        plots.is_in_roofline(row, d) for row in result["rows"])]
     return panels(*(figure(plots.roofline(result, dtype),
                            "Solid: peak and memory read; dashed: memory copied. Points above the "
-                           "slope are layers that stay in a cache. Rows that would lie below the "
-                           "plot, such as a call's overhead, are in the table only.")
+                           "slope are layers that stay in a cache. A call's overhead and denormals "
+                           "are in the table only.")
                     for dtype in dtypes))
 
 
@@ -116,7 +116,7 @@ def _rows(result: Result) -> str:
                            *(cell(row["verdict"]) for _, cell in columns)), style))
     return paragraph("The worst first; orange: the best peer is faster, bold: by more than a "
                      "tenth. \"Against NumPy's\": the ratio to the best of the peers that take "
-                     "and give arrays of NumPy, as ours does.") + _table(head, body)
+                     "and give arrays of NumPy, as ours does.") + _table(head, body, "wide")
 
 
 def _troubles(result: Result) -> str:

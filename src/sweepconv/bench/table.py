@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from typing import TypeAlias
 
 from rich import box
 from rich.console import Console
@@ -28,7 +29,9 @@ from .words import (
 
 MOST_TROUBLES = 12  # of one kind, in the terminal; JSON and report have all
 
-COLUMNS: tuple[tuple[str, Callable[[Record], str]], ...] = (
+Column: TypeAlias = tuple[str, Callable[[Record], str]]
+
+COLUMNS: tuple[Column, ...] = (
     ("GFLOP/s", lambda v: "" if v["gflops"] is None else f"{v['gflops']:.3g}"),
     ("% peak", lambda v: per_cent(v["of_peak"])),
     ("% read", lambda v: per_cent(v["of_read"])),
@@ -37,51 +40,64 @@ COLUMNS: tuple[tuple[str, Callable[[Record], str]], ...] = (
     ("peer ms", lambda v: milliseconds(v["peer"] and v["peer"]["median"])),
     ("best peer", lambda v: who(v["peer"])),
 )
-FAST_COLUMNS: tuple[tuple[str, Callable[[Record], str]], ...] = (
+FAST_COLUMNS: tuple[Column, ...] = (
     ("fast ms", lambda v: milliseconds(v["fast"] and v["fast"]["median"])),
     ("fast ratio", lambda v: times(v["fast_ratio"])),
-    ("rms direct, fast", lambda v: f"{v['ours']['rms']:.1e}, {v['fast']['rms']:.1e}"
-     if v["fast"] and v["ours"] else ""),
+    ("rms", lambda v: f"{v['ours']['rms']:.1e}" if v["fast"] and v["ours"] else ""),
+    ("fast rms", lambda v: f"{v['fast']['rms']:.1e}" if v["fast"] else ""),
 )
+WORDS = {"layer": 24, "entry": 8, "best peer": 16}  # columns of words, and their least width
+NARROW, LEFT_OUT = 110, ("GFLOP/s", "% read", "entry")  # below that width without these
+RATIO = "ratio: time of the best peer / ours, both the median of rounds."
 
 
-def _mark(row: Record) -> Text:
+def _mark(row: Record) -> str:
     value = ratio(row)
-    if value is None:
-        return Text("", style="dim")
-    if value >= 1:
-        return Text(times(value), style="green")
-    return Text(f"▼ {times(value)}", style="bold red" if value < CLOSE else "red")
+    return times(value) if value is None or value >= 1 else f"▼ {times(value)}"
 
 
 def _section(row: Record) -> str:
     value = ratio(row)
-    return ("No peer to compare with" if value is None else
-            "Losing: the best peer is faster (ratio below 1)" if value < 1 else
-            "At least as fast as every peer")
+    return "No peer" if value is None else "Losing rows" if value < 1 else "The rest"
 
 
-def rows_table(result: Result) -> Table:
-    """All rows, in the order of the result."""
-    columns = COLUMNS + (FAST_COLUMNS if has_fast(result) else ())
+def _columns(table: Table, names: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as their figures; words give way where there is no room."""
+    for name, column in zip(names, zip(*cells, strict=True), strict=True):
+        words = name in WORDS
+        table.add_column(name, justify="left" if words else "right", no_wrap=not words,
+                         min_width=WORDS[name] if words else max(map(len, (name, *column))))
+
+
+def _line(row: Record, way: str, columns: Sequence[Column]) -> list[str]:
+    return [_mark(row), f"{row['suite']}/{row['layer']}", way,
+            *(cell(row["verdict"]) for _, cell in columns)]
+
+
+def _add(table: Table, names: Sequence[str], row: Record, cells: Sequence[str]) -> None:
+    value = ratio(row)
+    style = ("default" if value is None else "green" if value >= 1 else
+             "red" if value >= CLOSE else "bold red")
+    table.add_row(Text(cells[0], style=style), *(
+        Text(cell, no_wrap=True, overflow="ellipsis") if name in WORDS else cell
+        for name, cell in zip(names[1:], cells[1:], strict=True)))
+
+
+def rows_table(result: Result, rows: Sequence[Record], columns: Sequence[Column],
+               caption: str) -> Table:
+    """Some rows in the order of the result, those that lose under a heading of their own."""
     single = {row["dtype"] for row in result["rows"]} == {"float32"}
-    table = Table(box=box.HORIZONTALS, padding=(0, 1, 0, 0), show_edge=False, title_justify="left",
-                  caption_justify="left", caption="ratio: time of the best peer / ours, both the "
-                  "median of rounds. % peak: of the multiply-adds, % read: of the memory "
-                  "bandwidth for reading, x, w and y counted once.")
-    table.add_column("ratio", justify="right", no_wrap=True)
-    table.add_column("layer", no_wrap=True, overflow="ellipsis", min_width=24)
-    table.add_column("", no_wrap=True)
-    for name, _ in columns:
-        table.add_column(name, justify="left" if name in ("entry", "best peer") else "right",
-                         no_wrap=True)
-    for title, some in groupby(result["rows"], _section):
+    names = ("ratio", "layer", "", *(name for name, _ in columns))
+    lines = [_line(row, SHORT[row["direction"]] + ("" if single else f" {row['dtype'][5:]}"),
+                   columns) for row in rows]
+    table = Table(box=box.HORIZONTALS, padding=(0, 1, 0, 0), show_edge=False,
+                  caption_justify="left", caption=caption)
+    _columns(table, names, lines)
+    for title, some in groupby(zip(rows, lines, strict=True), lambda pair: _section(pair[0])):
         table.add_section()
         table.add_row("", Text(title, style="bold"))
-        for row in some:
-            way = SHORT[row["direction"]] + ("" if single else f" {row['dtype'][5:]}")
-            table.add_row(_mark(row), f"{row['suite']}/{row['layer']}", way,
-                          *(cell(row["verdict"]) for _, cell in columns))
+        for row, cells in some:
+            _add(table, names, row, cells)
     return table
 
 
@@ -120,8 +136,17 @@ def show(console: Console, result: Result) -> None:
     for sentence in absent(result):
         console.print(Text(sentence, style="yellow"))
     console.print()
-    console.print(rows_table(result))
+    columns = [c for c in COLUMNS if console.width >= NARROW or c[0] not in LEFT_OUT]
+    console.print(rows_table(result, result["rows"], columns, f"{RATIO} % peak: of the "
+                             "multiply-adds, % read: of the memory bandwidth for reading, x, w "
+                             "and y counted once."))
     console.print()
+    if has_fast(result):
+        rows = [row for row in result["rows"] if row["verdict"]["fast"]]
+        console.print(Text('algorithm="fast", where it is not the direct sweep', style="bold"))
+        console.print(rows_table(result, rows, FAST_COLUMNS, "rms: error of the direct sweep, "
+                                 "relative to the root mean square of the result."))
+        console.print()
     console.print(summary_table(result))
     _show_troubles(console, "Wrong results, not timed", troubles(result["rows"], "wrong"),
                    how_wrong)
