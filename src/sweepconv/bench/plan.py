@@ -31,7 +31,7 @@ class Plan:
     budget: float = 0.4
     round_seconds: float = 0.05
     pause: float = 0.005
-    timeout: float = 60.0
+    timeout: float = 30.0
     peak_every: float = 20.0  # seconds; shared machines drift
     bandwidth_bytes: int = MOST
     quick: bool = False
@@ -60,7 +60,7 @@ def applies(layer: Layer, direction: str) -> bool:
 def make_plan(*, suites: str | None = None, match: str = "", directions: str = "f,i,w",
               dtypes: str = "float32", peers: str | None = None, n_threads: int | None = None,
               isa: str | None = None, quick: bool = False, every: int = 1,
-              budget: float | None = None, timeout: float = 60.0) -> Plan:
+              budget: float | None = None, timeout: float = 30.0) -> Plan:
     """Options of the command, checked; lists are separated by commas.  ValueError says what is
     wrong with one."""
     config = show_config()

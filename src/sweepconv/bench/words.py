@@ -37,8 +37,8 @@ def how_wrong(entry: Mapping[str, Any]) -> str:
     """What the check found of an entry that was not timed."""
     if entry["worst"] is None:
         return "not a number where the truth is one"
-    return (f"off by {entry['worst']:.3g} eps * sum of |terms|, allowed {TOLERANCE}; "
-            f"rms error {entry['rms']:.1e}" if entry["rms"] is not None else "")
+    rms = "" if entry["rms"] is None else f"; rms error {entry['rms']:.1e}"
+    return f"off by {entry['worst']:.3g} eps * sum of |terms|, allowed {TOLERANCE}{rms}"
 
 
 def has_fast(result: Result) -> bool:
