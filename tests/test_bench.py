@@ -27,7 +27,7 @@ from sweepconv.bench.peers.ours import Peer as OurPeer
 from sweepconv.bench.plan import MOST_ROUNDS, Plan, make_plan
 from sweepconv.bench.report import html
 from sweepconv.bench.table import show
-from sweepconv.bench.verdict import judge, losing_first, summaries, verdict
+from sweepconv.bench.verdict import against, judge, losing_first, summaries, verdict
 from sweepconv.bench.workloads import FILES, KINDS, QUICK, Layer, layers, select
 from sweepconv.runtime import multiply_adds
 
@@ -442,6 +442,10 @@ def test_summaries(rows: Result) -> None:
     assert (found["w", "depthwise"].clear, found["w", "depthwise"].losing) == (0, 1)
     assert (found["f", "float64"].rows, found["f", "float64"].mean) == (1, None)
     assert ("i", "all float32") not in found
+    each = {(a.peer, a.direction): a for a in against(rows["rows"])}
+    assert list(each) == [("torch", "f"), ("torch", "w"), ("onnxruntime", "f")]
+    assert each["torch", "f"].mean == pytest.approx(math.sqrt(90 / 40 * 0.4))
+    assert (each["torch", "f"].rows, each["torch", "f"].losing) == (2, 1)
 
 
 @pytest.mark.parametrize("width", [80, 150])

@@ -12,7 +12,7 @@ from sweepconv.output.page import figure, page, panels, paragraph, section
 from . import plots
 from .cases import DIRECTIONS, TOLERANCE
 from .table import COLUMNS, FAST_COLUMNS
-from .verdict import CLOSE, Record, Result, ratio, summaries, troubles
+from .verdict import CLOSE, Record, Result, against, ratio, summaries, troubles
 from .words import (
     SHORT,
     absent,
@@ -65,7 +65,15 @@ def _summary(result: Result) -> str:
                         per_cent(s.of_peak), per_cent(s.of_roof))) for s in some]
     return paragraph("The ratio of a row is the time of the best peer over ours: above 1, ours is "
                      "faster. Per cent are medians; the roof of a row is the peak, or what "
-                     "reading x, w and y once allows, whichever is less.") + _table(head, body)
+                     "reading x, w and y once allows, whichever is less.") + _table(head, body) + (
+                         _against(result))
+
+
+def _against(result: Result) -> str:
+    lines = [_line((a.peer, SHORT[a.direction], str(a.rows), times(a.mean), str(a.losing)))
+             for a in against(result["rows"])]
+    head = ("against each peer alone", "", "rows", "geometric mean", "below 1")
+    return _table(head, lines) if lines else ""
 
 
 def _by_direction(result: Result) -> dict[str, list[Record]]:

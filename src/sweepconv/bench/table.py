@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .verdict import CLOSE, Record, Result, ratio, summaries, troubles
+from .verdict import CLOSE, Record, Result, against, ratio, summaries, troubles
 from .words import (
     SHORT,
     absent,
@@ -117,6 +117,17 @@ def summary_table(result: Result) -> Table:
     return table
 
 
+def peers_table(result: Result) -> Table:
+    table = Table(box=box.HORIZONTALS, padding=(0, 2, 0, 0), show_edge=False)
+    table.add_column("against")
+    table.add_column("")
+    for name in ("rows", "geo. mean", "below 1"):
+        table.add_column(name, justify="right")
+    for a in against(result["rows"]):
+        table.add_row(a.peer, SHORT[a.direction], str(a.rows), times(a.mean), str(a.losing))
+    return table
+
+
 def _show_troubles(console: Console, title: str, found: Sequence[tuple[str, Record]],
                    text: Callable[[Record], str]) -> None:
     if not found:
@@ -148,6 +159,9 @@ def show(console: Console, result: Result) -> None:
                                  "relative to the root mean square of the result."))
         console.print()
     console.print(summary_table(result))
+    if against(result["rows"]):
+        console.print()
+        console.print(peers_table(result))
     _show_troubles(console, "Wrong results, not timed", troubles(result["rows"], "wrong"),
                    how_wrong)
     _show_troubles(console, "Could not run", troubles(result["rows"], "failed"),

@@ -41,12 +41,16 @@ def verdict(row: Record, machine: Mapping[str, Any]) -> Record:
     told: Record = {"ours": _short(ours), "fast": _short(fast), "peer": _short(peer),
                     "numpy_peer": _short(numpy), "ratio": None, "fast_ratio": None,
                     "numpy_ratio": None, "gflops": None, "of_peak": None, "of_read": None,
-                    "of_roof": None}
+                    "of_roof": None, "by_peer": {}}
     if ours is not None:
         rate, peak = row["flops"] / ours["median"], machine["peak"][row["dtype"]]
         roof = min(peak, row["flops"] / row["bytes"] * machine["read"])
         told |= {"gflops": rate / 1e9, "of_peak": rate / peak, "of_roof": rate / roof,
                  "of_read": row["bytes"] / ours["median"] / machine["read"]}
+        for name in dict.fromkeys(e["peer"] for e in peers):
+            theirs = _best(e for e in peers if e["peer"] == name)
+            if theirs is not None:
+                told["by_peer"][name] = theirs["median"] / ours["median"]
         if peer is not None:
             told["ratio"] = peer["median"] / ours["median"]
         if numpy is not None:
@@ -114,6 +118,27 @@ def summaries(rows: Iterable[Record]) -> list[Summary]:
                   "float64": [row for row in mine if row["dtype"] == "float64"]}
         found += [_summary(direction, kind, some) for kind, some in groups.items() if some]
     return found
+
+
+class Against(NamedTuple):
+    """Our rows against one peer's, in one direction; `mean` as in `Summary`."""
+
+    peer: str
+    direction: str
+    rows: int
+    mean: float
+    losing: int
+
+
+def against(rows: Iterable[Record]) -> list[Against]:
+    """For each peer and direction in which it has rows."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        for name, value in row["verdict"]["by_peer"].items():
+            found.setdefault((name, row["direction"]), []).append(value)
+    return [Against(name, letter, len(values), statistics.geometric_mean(values),
+                    sum(value < 1 for value in values))
+            for name in PEERS for letter in "fiw" if (values := found.get((name, letter)))]
 
 
 def troubles(rows: Iterable[Record], status: str) -> list[tuple[str, Record]]:
