@@ -348,6 +348,11 @@ def test_effort() -> None:
     assert dataclasses.replace(plan, budget=100.0).effort(0.05, 0.05) == (MOST_ROUNDS, 1)
 
 
+def test_patience() -> None:
+    plan = dataclasses.replace(tiny(), timeout=30.0)
+    assert [plan.patience(ours) for ours in (1e-3, 0.05, 2.0)] == [10, 15, 30]
+
+
 def test_figures_of_rounds() -> None:
     found = figures([5.0, 1.0, 2.0, 3.0, 4.0])
     assert (found["median"], found["min"], found["rounds"]) == (3, 1, 5)

@@ -145,7 +145,8 @@ def _add_bench(commands: Any) -> None:
     p.add_argument("--budget", type=_positive, metavar="SECONDS",
                    help="about how long an entry is timed (default: 0.4, quick: 0.1)")
     p.add_argument("--timeout", type=_positive, default=30, metavar="SECONDS",
-                   help="how long to wait for a peer to make and check one entry (default: 30)")
+                   help="the longest to wait for a peer to make and check one entry "
+                   "(default: 30; less where ours is quick)")
     p.add_argument("--list", action="store_true", help="print the rows chosen, and stop")
     p.add_argument("--json", metavar="FILE", help="write all figures there")
     p.add_argument("--html", metavar="FILE", help="write a report with plots there")

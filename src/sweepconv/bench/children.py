@@ -80,8 +80,9 @@ class Child:
             self.ready = self._answer(self.process)
         return self.ready
 
-    def ask(self, do: str, **request: Any) -> dict[str, Any]:
-        """Send one request and wait for its answer; ChildError says what went wrong."""
+    def ask(self, do: str, within: float | None = None, **request: Any) -> dict[str, Any]:
+        """Send one request and wait for its answer, for `within` seconds if given; ChildError says
+        what went wrong."""
         self.start()
         assert self.process is not None
         assert self.process.stdin is not None
@@ -90,18 +91,20 @@ class Child:
             self.process.stdin.flush()
         except OSError:
             raise self._dead(self.process) from None
-        answer = self._answer(self.process)
+        answer = self._answer(self.process, within)
         if "error" in answer:
             raise ChildError(answer["error"], died=False)
         return answer
 
-    def _answer(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    def _answer(self, process: subprocess.Popen[bytes], within: float | None = None
+                ) -> dict[str, Any]:
         assert process.stdout is not None
         stdout: IO[bytes] = process.stdout
+        limit = self.timeout if within is None else within
         while True:
-            if not select.select([stdout], [], [], self.timeout)[0]:
+            if not select.select([stdout], [], [], limit)[0]:
                 self.stop()
-                raise ChildError(f"no answer in {self.timeout:g} s", died=True)
+                raise ChildError(f"no answer in {limit:g} s", died=True)
             line = stdout.readline()
             if not line:
                 raise self._dead(process)

@@ -134,7 +134,11 @@ class Conductor:
         try:
             asked = self.children[OURS].ask("truth", case=case.as_json(), folder=str(self.folder))
             plain = asked["plain"]
-            entries = [e for peer in self.children for e in self._prepare(peer, case)]
+            entries = self._prepare(OURS, case, self.plan.timeout * PATIENCE)
+            patience = self.plan.patience(min((e["seconds"] for e in entries if "seconds" in e),
+                                              default=self.plan.timeout))
+            entries += [e for peer in self.children if peer != OURS
+                        for e in self._prepare(peer, case, patience)]
         except ChildError as error:  # the rows to come may still be well
             entries = [entry_record(OURS, "truth", "failed", str(error))]
         self._time([e for e in entries if e["status"] == "right"])
@@ -151,7 +155,7 @@ class Conductor:
             "entries": entries,
         }
 
-    def _prepare(self, peer: str, case: Case) -> list[Record]:
+    def _prepare(self, peer: str, case: Case, patience: float) -> list[Record]:
         """All entries of a peer.  One that kills the process, or is too slow to wait for, is left
         out in a second attempt, as the process has to start anew."""
         child, lost = self.children[peer], dict[str, Record]()
@@ -159,7 +163,7 @@ class Conductor:
             entry, found = "", list[Record]()
             try:
                 for entry in child.ask("entries", case=case.as_json())["entries"]:
-                    record = lost.get(entry) or self._one(child, entry)
+                    record = lost.get(entry) or self._one(child, entry, patience)
                     found.append(record)
                 return [record for record in found if record["status"] != "not offered"]
             except ChildError as error:
@@ -167,10 +171,11 @@ class Conductor:
                 if not entry or not error.died:  # not even what there is could be said
                     return list(lost.values())
 
-    def _one(self, child: Child, entry: str) -> Record:
+    def _one(self, child: Child, entry: str, patience: float) -> Record:
         record = entry_record(child.name, entry, "failed")
         try:
-            return record | child.ask("prepare", entry=entry, truth=str(self.folder))
+            return record | child.ask("prepare", within=patience, entry=entry,
+                                      truth=str(self.folder))
         except ChildError as error:
             if error.died:
                 raise

@@ -16,6 +16,8 @@ from .workloads import Layer, layers, select
 
 LEAST_ROUNDS, MOST_ROUNDS = 3, 15
 HOPELESS = 10  # times slower than the best: two rounds say enough
+TOO_SLOW = 300  # times slower than ours: not waited for
+LEAST_PATIENCE = 10.0  # seconds; to compile a graph takes some
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Plan:
     peak_every: float = 20.0  # seconds; shared machines drift
     bandwidth_bytes: int = MOST
     quick: bool = False
+
+    def patience(self, seconds: float) -> float:
+        """How long to wait for an entry to be made and checked where ours takes `seconds`."""
+        return min(self.timeout, max(LEAST_PATIENCE, TOO_SLOW * seconds))
 
     def effort(self, seconds: float, best: float) -> tuple[int, int]:
         """(rounds, calls a round) of an entry that takes `seconds` where the best takes `best`."""

@@ -27,6 +27,7 @@ from .peers import PEERS
 from .peers.base import Call, NotOffered
 from .truth import is_plain, truth
 
+SLOW = 0.1  # seconds; one call tells how long such calls are
 WARM = 0.01  # seconds; a round of calls shorter than this starts with one that is not counted
 MOST_SAID = 200  # characters of an error
 
@@ -61,7 +62,9 @@ class Worker:
                   "rms": _finite(found.rms)}
         if found.right:
             self.calls[entry] = call
-            self.seconds[entry] = answer["seconds"] = min(_clock(call, 1) for _ in range(2))
+            seconds = _clock(call, 1)
+            self.seconds[entry] = answer["seconds"] = (
+                seconds if seconds > SLOW else min(seconds, _clock(call, 1)))
         return answer
 
     def round(self, entry: str, calls: int) -> Answer:
