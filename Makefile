@@ -15,10 +15,11 @@ ENGINE_SOURCES := setup.py pyproject.toml $(shell find ext)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # two pips must not work on one environment
-.PHONY: help compare test check lint wheel clean
+.PHONY: help compare bench test check lint wheel clean
 
 help:
 	@echo 'make compare   dense, local, tiled and conv side by side on real data (ARGS="--quick")'
+	@echo 'make bench     this library against its peers, layer by layer (ARGS="--quick --out report")'
 	@echo 'make test      the test suite (ARGS="-k conv" chooses tests)'
 	@echo 'make check     lint, then all tests, the slow ones too'
 	@echo 'make lint      ruff, cython-lint, mypy, validate-pyproject'
@@ -28,6 +29,9 @@ help:
 
 compare: $(VENV)/.lab
 	$(BIN)/sweepconv compare $(ARGS)
+
+bench: $(VENV)/.bench
+	$(BIN)/sweepconv bench $(ARGS)
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest --doctest-modules -m "not slow" $(ARGS)
@@ -131,6 +135,16 @@ $(VENV)/.build-tools: pyproject.toml | $(VENV)/.headers
 $(VENV)/.engine: $(ENGINE_SOURCES) $(VENV)/.build-tools
 	@rm -f $(if $(filter setup.py $(shell find ext -type d),$?),src/sweepconv/*.so)
 	$(PIP) --no-build-isolation -e .
+	@touch $@
+
+# The peers as well. PyTorch's own index has a build without GPUs, a tenth as large; where it cannot
+# be reached, PyTorch comes from where all else does.
+CPU_ONLY := https://download.pytorch.org/whl/cpu
+$(VENV)/.bench: pyproject.toml | $(VENV)/.engine
+	@torch=$$($(BIN)/python -c "import tomllib; print(*(p for p in tomllib.load(open('$<', 'rb'))['project']['optional-dependencies']['peers'] if p.startswith('torch')))"); \
+	$(PIP) --retries 0 --no-deps --index-url $(CPU_ONLY) "$$torch" 2>$(VENV)/torch.log || \
+	echo "no answer from $(CPU_ONLY): $$torch comes from elsewhere, and may be large"
+	$(PIP) --no-build-isolation -e '.[bench,peers]'
 	@touch $@
 
 # Each with its own extra; all may stand in one environment.

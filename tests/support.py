@@ -1,4 +1,4 @@
-"""What several test files share: the verbs as data, values, memory orders, child processes."""
+"""What several test files share: verbs as data, values, memory orders, reports, child processes."""
 
 import hashlib
 import json
@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -167,6 +168,37 @@ class Guarded:
 
     def intact(self) -> bool:
         return bool((self._low == 0xA5).all() and (self._high == 0xA5).all())
+
+
+# Reports
+
+
+class Outline(HTMLParser):
+    """Headings, links of any kind, and whether every tag is closed."""
+
+    VOID = frozenset({"meta", "img", "br", "rect", "path", "circle", "use", "link"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.headings: list[str] = []
+        self.links: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value or "" for name, value in attributes
+                       if name in ("src", "href", "xlink:href", "srcset", "data", "action")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "h2":
+            self.headings.append(data)
 
 
 # Child processes

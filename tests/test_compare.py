@@ -6,17 +6,17 @@ import json
 import math
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
+from support import Outline
 
 import sweepconv
 from sweepconv import cli
-from sweepconv.lab import command, files
+from sweepconv.lab import command
 from sweepconv.lab.experiment import Experiment
 from sweepconv.lab.findings import findings, place, shuffled, timing_findings
 from sweepconv.lab.learning import images, ingredients, learning
@@ -27,6 +27,7 @@ from sweepconv.lab.table import show
 from sweepconv.lab.tasks import placed, split
 from sweepconv.lab.training import balanced_accuracy, balanced_batches
 from sweepconv.lab.verdict import Finding, lead
+from sweepconv.output import files
 
 Result = dict[str, Any]
 SECTIONS = ["Findings", "All figures", "What is stored, and what is computed",
@@ -364,34 +365,6 @@ def test_no_finding_outside_the_timings_reads_a_clock(result: Result) -> None:
 
 
 # Report
-
-
-class Outline(HTMLParser):
-    """Headings, links of any kind, and whether every tag is closed."""
-
-    VOID = frozenset({"meta", "img", "br", "rect", "path", "circle", "use", "link"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.headings: list[str] = []
-        self.links: list[str] = []
-        self.tags: set[str] = set()
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.links += [value or "" for name, value in attributes
-                       if name in ("src", "href", "xlink:href", "srcset", "data", "action")]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] == "h2":
-            self.headings.append(data)
 
 
 def test_the_report_is_one_file_with_all_sections(result: Result) -> None:

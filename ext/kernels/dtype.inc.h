@@ -27,6 +27,9 @@ typedef T BLOCK __attribute__((vector_size(SIDE * sizeof(T)), aligned(1), may_al
 #define FINITE NAME(finite)
 #include "move.inc.h"
 
+#define PEAK NAME(peak)
+#include "peak.inc.h"
+
 static const sc_tiles NAME(tiles) = {
     .itemsize = sizeof(T),
     .half = MOST_HALF,
@@ -35,6 +38,7 @@ static const sc_tiles NAME(tiles) = {
     .move = MOVE,
     .add = ADD,
     .finite = FINITE,
+    .peak = PEAK,
 };
 
 #undef NAME
@@ -55,6 +59,7 @@ static const sc_tiles NAME(tiles) = {
 #undef MOVE
 #undef ADD
 #undef FINITE
+#undef PEAK
 #undef T
 #undef T_ANY
 #undef TAG

@@ -43,6 +43,11 @@ typedef void (*sc_add)(void *dst, const void *src, ptrdiff_t n);
 /* Whether all of src[i], i < n, are finite; n a multiple of nb, src aligned to 64 bytes. */
 typedef int (*sc_finite)(const void *src, ptrdiff_t n);
 
+/* Does `steps` rounds of independent multiply-adds in registers, for benchmarks, and returns how many
+ * floating-point operations they were.  state: two elements, a factor below 1 and a term; the first
+ * is overwritten. */
+typedef double (*sc_peak)(void *state, ptrdiff_t steps);
+
 typedef struct {
     ptrdiff_t itemsize;
     ptrdiff_t half; /* rows of half a tile, at most */
@@ -51,6 +56,7 @@ typedef struct {
     sc_move move;
     sc_add add;
     sc_finite finite;
+    sc_peak peak;
 } sc_tiles;
 
 typedef struct {

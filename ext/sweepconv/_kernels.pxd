@@ -19,6 +19,8 @@ cdef extern from "kernels.h" nogil:
     ctypedef void (*sc_add)(void *dst, const void *src, Py_ssize_t n) noexcept nogil
     ctypedef int (*sc_finite)(const void *src, Py_ssize_t n) noexcept nogil
 
+    ctypedef double (*sc_peak)(void *state, Py_ssize_t steps) noexcept nogil
+
     ctypedef struct sc_tiles:
         Py_ssize_t itemsize
         Py_ssize_t half
@@ -27,6 +29,7 @@ cdef extern from "kernels.h" nogil:
         sc_move move
         sc_add add
         sc_finite finite
+        sc_peak peak
 
     ctypedef struct sc_kernels:
         const char *name

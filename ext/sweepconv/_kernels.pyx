@@ -100,4 +100,18 @@ def call_move(Py_ssize_t itemsize, dst, Py_ssize_t dst_at, Py_ssize_t dst_row, P
         PyBuffer_Release(&d)
 
 
+def call_peak(Py_ssize_t itemsize, Py_ssize_t steps):
+    """Do `steps` rounds of multiply-adds in registers, without the GIL; return how many
+    floating-point operations they were."""
+    cdef double done
+    cdef double state64[2]
+    cdef float state32[2]
+    cdef const sc_tiles *t = active_tiles(itemsize)
+    state32[0] = state64[0] = 0.5  # x/2 + 1 tends to 2: neither overflow nor denormals
+    state32[1] = state64[1] = 1
+    with nogil:
+        done = t.peak(<void *>state32 if itemsize == 4 else <void *>state64, steps)
+    return done
+
+
 activate(supported()[0])

@@ -1,7 +1,7 @@
 """The command `sweepconv`.
 
-Exit codes: 0 done, 1 an unexpected failure, 2 a request that cannot be met (one line on stderr
-says why), 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 an unexpected failure or a regression found, 2 a request that cannot be met
+(one line on stderr says why), 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import argparse
 import json
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from . import __version__, show_config
 
-Command: TypeAlias = "Callable[[argparse.Namespace], None]"
+Command: TypeAlias = "Callable[[argparse.Namespace], int | None]"  # None is 0
 
 
 class RequestError(Exception):
@@ -31,6 +32,13 @@ def _at_least(least: int) -> Callable[[str], int]:
     return whole_number
 
 
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a positive number, got {text}")
+    return value
+
+
 def _info(options: argparse.Namespace) -> None:
     config = show_config()
     if options.json:
@@ -42,15 +50,23 @@ def _info(options: argparse.Namespace) -> None:
         print(f"{key:{width}}  {shown}")
 
 
-def _compare(options: argparse.Namespace) -> None:
+@contextmanager
+def _needs(command: str, extra: str) -> Iterator[None]:
+    """Says which extra brings a package that is missing inside."""
     try:
-        from .lab.command import compare
+        yield
     except ModuleNotFoundError as error:
         if error.name and error.name.split(".")[0] in ("matplotlib", "rich"):
-            raise RequestError(f"compare needs the package {error.name}; it comes with "
-                               "`pip install sweepconv[lab]`") from None
+            raise RequestError(f"{command} needs the package {error.name}; it comes with "
+                               f"`pip install sweepconv[{extra}]`") from None
         raise
+
+
+def _compare(options: argparse.Namespace) -> None:
     try:
+        with _needs("compare", "lab"):
+            from .lab.command import compare
+
         compare(data=options.data, target=options.target, quick=options.quick, seed=options.seed,
                 seeds=options.seeds, out=options.out, n_threads=options.n_threads)
     except (ValueError, ImportError) as error:
@@ -80,6 +96,73 @@ def _add_compare(commands: Any) -> None:
     p.set_defaults(run=_compare)
 
 
+def _bench(options: argparse.Namespace) -> None:
+    try:
+        with _needs("bench", "bench"):
+            from .bench.command import bench
+
+            bench(listing=options.list, suites=options.suite, match=options.match,
+                  directions=options.dir, dtypes=options.dtype, peers=options.peers,
+                  n_threads=options.threads, isa=options.isa, quick=options.quick,
+                  every=options.every, budget=options.budget, timeout=options.timeout,
+                  out=options.out, json_file=options.json, html_file=options.html)
+    except ValueError as error:
+        raise RequestError(error) from error
+
+
+def _bench_diff(options: argparse.Namespace) -> int:
+    try:
+        with _needs("bench diff", "bench"):
+            from .bench.command import bench_diff
+
+            return bench_diff(options.before, options.after, options.tolerance / 100)
+    except ValueError as error:
+        raise RequestError(error) from error
+
+
+def _add_bench(commands: Any) -> None:
+    p = commands.add_parser(
+        "bench", help="this library against every installed peer, checked before it is timed",
+        description="Times published layers on this library and on every installed peer, each in "
+                    "a process of its own, in interleaved rounds. Prints a table, losing rows "
+                    "first. `sweepconv bench diff A.json B.json` compares two runs.")
+    p.add_argument("--suite", metavar="A,B", help="only these suites of layers")
+    p.add_argument("--match", default="", metavar="REGEX",
+                   help="only rows whose suite/layer this is found in")
+    p.add_argument("--dir", default="f,i,w", metavar="f,i,w",
+                   help="forward, input gradient, weight gradient (default: all)")
+    p.add_argument("--dtype", default="float32", metavar="float32,float64",
+                   help="default: float32")
+    p.add_argument("--peers", metavar="A,B", help="only these peers: numpy, torch, onnxruntime, "
+                   "openvino, jax, scipy, opencv (default: all that are installed)")
+    p.add_argument("--threads", type=_at_least(1), metavar="N",
+                   help="of each process (default: what the machine grants)")
+    p.add_argument("--isa", metavar="NAME", help="instruction set of this library "
+                   "(default: the best; see sweepconv info)")
+    p.add_argument("--quick", action="store_true", help="a few small rows, less time for each")
+    p.add_argument("--every", type=_at_least(1), default=1, metavar="N",
+                   help="only each Nth of the layers chosen")
+    p.add_argument("--budget", type=_positive, metavar="SECONDS",
+                   help="about how long an entry is timed (default: 0.4, quick: 0.1)")
+    p.add_argument("--timeout", type=_positive, default=30, metavar="SECONDS",
+                   help="the longest to wait for a peer to make and check one entry "
+                   "(default: 30; less where ours is quick)")
+    p.add_argument("--list", action="store_true", help="print the rows chosen, and stop")
+    p.add_argument("--json", metavar="FILE", help="write all figures there")
+    p.add_argument("--html", metavar="FILE", help="write a report with plots there")
+    p.add_argument("--out", metavar="DIR", help="write both, as bench.json and bench.html")
+    p.set_defaults(run=_bench)
+    more = p.add_subparsers(metavar="", title="compare two runs").add_parser(
+        "diff", help="A.json B.json: rows whose time changed, regressions first",
+        description="Compares two results of one machine. Exit code 1 if a row is slower by "
+                    "more than the tolerance and the noise.")
+    more.add_argument("before", metavar="A.json")
+    more.add_argument("after", metavar="B.json")
+    more.add_argument("--tolerance", type=_positive, default=10, metavar="PERCENT",
+                      help="default: 10")
+    more.set_defaults(run=_bench_diff)
+
+
 def _add_info(commands: Any) -> None:
     p = commands.add_parser("info", help="instruction set, threads and versions in use",
                             description="Shows what sweepconv runs on.")
@@ -94,7 +177,7 @@ def parser() -> argparse.ArgumentParser:
                                       "sweep with more and more sharing.")
     p.add_argument("--version", action="version", version=f"sweepconv {__version__}")
     commands = p.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_compare, _add_info):
+    for add in (_add_compare, _add_bench, _add_info):
         add(commands)
     return p
 
@@ -104,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     run: Command = options.run
     try:
-        run(options)
+        return run(options) or 0
     except RequestError as error:
         print(f"sweepconv: {error}", file=sys.stderr)
         return 2
@@ -114,4 +197,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception:
         traceback.print_exc()
         return 1
-    return 0

@@ -116,7 +116,7 @@ def use_isa(name: str) -> None:
     _kernels.activate(name)
 
 
-def _loaded_openmp() -> list[str]:
+def loaded_openmp() -> list[str]:
     """OpenMP runtimes in this process; two of them may fight over the cores."""
     try:
         maps = Path("/proc/self/maps").read_text()
@@ -144,13 +144,27 @@ def show_config() -> dict[str, Any]:
         "isa_built": _kernels.instances(),
         "threads": resolve_threads("show_config", None),
         "forked_serial": _sweep.forked(),
-        "openmp": _loaded_openmp(),
+        "openmp": loaded_openmp(),
         "compiler": _kernels.compiler(),
         "python": sys.version.split()[0],
         "numpy": np.__version__,
         "platform": platform.platform(),
         "machine": platform.machine(),
     }
+
+
+def multiply_adds(dtype: Any, rounds: int) -> float:
+    """Spend time on multiply-adds in registers alone, and return how many operations they were.
+
+    It runs in the calling thread, without the GIL: several threads of Python, and a clock, measure
+    the peak of the active instruction set.
+
+    Examples
+    --------
+    >>> multiply_adds(np.float32, 1000) == 2 * multiply_adds(np.float64, 1000) > 0
+    True
+    """
+    return _kernels.call_peak(np.dtype(dtype).itemsize, rounds)
 
 
 if _forced := os.environ.get("SWEEPCONV_ISA"):

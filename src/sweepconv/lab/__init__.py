@@ -13,8 +13,7 @@
     verdict, learning, findings   sentences that follow from the numbers in that dictionary
     words       names and numbers in words
     table       that dictionary in the terminal
-    plots, rasters, sketch, page, report   that dictionary as one HTML file
-    files       results appear whole or not at all
+    plots, rasters, sketch, report   that dictionary as one HTML file
     command     `sweepconv compare`
 
 The upper half does not know who shows its results.  Needs `pip install sweepconv[lab]`.

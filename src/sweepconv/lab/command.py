@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from sweepconv import datasets
+from sweepconv.output.files import writable_folder, write_whole
+from sweepconv.output.progress import progress_bar
 
 from .experiment import Experiment
-from .files import writable_folder, write_whole
 from .findings import findings, timing_findings
 from .plan import Plan, make_plan
 from .report import html
@@ -31,11 +31,7 @@ def _load(data: str) -> datasets.Labelled:
 
 def _run(experiment: Experiment) -> dict[str, Any]:
     """The experiment with a bar on stderr, where that is a terminal."""
-    console = Console(stderr=True)
-    bar = Progress(TextColumn("{task.description:<28}"), BarColumn(), TextColumn(
-        "{task.percentage:3.0f} %"), TimeElapsedColumn(), TimeRemainingColumn(),
-        console=console, transient=True, disable=not console.is_terminal)
-    with bar:
+    with progress_bar(28) as bar:
         task = bar.add_task("training", total=experiment.amount)
         result = experiment.run(lambda what, amount: bar.update(
             task, description=what, advance=amount))

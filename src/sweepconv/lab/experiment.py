@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sweepconv.layers import Sequential
+from sweepconv.output.environment import environment
 from sweepconv.runtime import resolve_threads
 
-from .environment import environment
 from .jobs import CURVES, Job, Trained, all_jobs, train, usable_sizes
 from .measures import common_level, images_needed
 from .networks import cost
@@ -28,6 +28,7 @@ from .tasks import class_names, make_tasks, reach
 from .timing import sweep_times
 from .trained import Moves, measure_moves, pixels_tried, strides_tried
 
+PACKAGES = ("numpy", "matplotlib", "rich", "scikit-learn", "mlxtend")
 Array: TypeAlias = "npt.NDArray[Any]"
 Tick: TypeAlias = Callable[[str, int], None]  # what goes on, and how much more is done
 Item = TypeVar("Item")
@@ -88,7 +89,7 @@ class Experiment:
                 for f in FAMILIES}},
             "pictures": pictures({f: nets[f, 0] for f in FAMILIES}, self.sweep,
                                  self.tasks[0]["centred"]),
-            "environment": environment(),
+            "environment": environment(PACKAGES),
             "timings": {
                 "sweeps": sweep_times(self.plan, self.sweep),
                 "training_seconds": {f: sum(run.seconds for job, run in runs.items()

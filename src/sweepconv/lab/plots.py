@@ -6,16 +6,13 @@ with any kind of colour vision can tell apart; the markers carry the same inform
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
+
+from sweepconv.output.svg import INK, panel, svg
 
 from .plan import FAMILIES
 from .verdict import Result
@@ -23,37 +20,6 @@ from .words import count, mean, spread, strides
 
 COLOURS = {"dense": "#D55E00", "local": "#CC79A7", "tiled": "#009E73", "conv": "#0072B2"}
 MARKERS = {"dense": "s", "local": "^", "tiled": "D", "conv": "o"}
-INK, FAINT = "#222222", "#d9d9d6"
-STYLE: Any = {  # Matplotlib types every key
-    "svg.fonttype": "none",  # text stays text: small, searchable, in the page's font
-    "svg.hashsalt": "sweepconv",  # the same figure gives the same bytes
-    "font.family": "sans-serif", "font.size": 10, "axes.titlesize": 11,
-    "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlepad": 10,
-    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK,
-    "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.linewidth": 0.8, "axes.grid": True, "grid.color": FAINT, "grid.linewidth": 0.6,
-    "axes.axisbelow": True, "lines.linewidth": 2, "lines.markersize": 5,
-}
-
-
-@contextmanager
-def _panel(width: float = 4.6, height: float = 3.2) -> Iterator[tuple[Figure, Axes]]:
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure, figure.subplots()
-
-
-def _svg(figure: Figure, label: str) -> str:
-    """The figure as an <svg> that scales with its column and says what it shows."""
-    out = io.StringIO()
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(out, format="svg",
-                       metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    text = out.getvalue()
-    text = text[text.index("<svg"):]
-    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
-    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
-    return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 
 def _line(axes: Axes, family: str, x: Sequence[float], y: Sequence[float], **more: Any) -> None:
@@ -69,7 +35,7 @@ def _log_sizes(axes: Axes, sizes: Sequence[int]) -> None:
 
 def learning_curve(question: Mapping[str, Any], title: str) -> str:
     """Accuracy against training images, with a band of one standard deviation."""
-    with _panel() as (figure, axes):
+    with panel() as (figure, axes):
         sizes = question["sizes"]
         for family in FAMILIES:
             seeds = question["accuracy"][family]
@@ -85,7 +51,7 @@ def learning_curve(question: Mapping[str, Any], title: str) -> str:
         axes.set(title=title, xlabel="training images", ylabel="balanced accuracy", ylim=(
             question["chance"] - 0.04, 1.01))
         axes.yaxis.set_major_formatter(PercentFormatter(1, 0))
-        return _svg(figure, f"Accuracy against training images, {title}")
+        return svg(figure, f"Accuracy against training images, {title}")
 
 
 def _bars(axes: Axes, values: Mapping[str, float | None], said: Sequence[str]) -> None:
@@ -109,17 +75,17 @@ def _bars(axes: Axes, values: Mapping[str, float | None], said: Sequence[str]) -
 def bars(values: Mapping[str, float | None], title: str, said: Sequence[str],
          width: float = 3.4) -> str:
     """A panel of four bars on a logarithmic axis."""
-    with _panel(width, 1.9) as (figure, axes):
+    with panel(width, 1.9) as (figure, axes):
         _bars(axes, values, said)
         axes.set_title(title)
-        return _svg(figure, f"{title}: " + ", ".join(
+        return svg(figure, f"{title}: " + ", ".join(
             f"{f} {text}" for f, text in zip(FAMILIES, said, strict=True)))
 
 
 def map_error(result: Result) -> str:
     """Equivariance error against the move, at whole strides."""
     eq = result["equivariance"]
-    with _panel() as (figure, axes):
+    with panel() as (figure, axes):
         for family in FAMILIES:
             _line(axes, family, eq["strides"], eq["error"][family], clip_on=False, zorder=3)
         axes.axhline(2**0.5, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
@@ -129,13 +95,13 @@ def map_error(result: Result) -> str:
                  xlabel=f"image moved by (strides of {strides(result['settings']['stride'])})",
                  ylabel="equivariance error")
         axes.yaxis.set_major_formatter(PercentFormatter(1, 0))
-        return _svg(figure, "Equivariance error against the move")
+        return svg(figure, "Equivariance error against the move")
 
 
 def moved_accuracy(result: Result) -> str:
     """Accuracy of networks trained on centred images, on moved ones."""
     moved = result["moved_tests"]
-    with _panel() as (figure, axes):
+    with panel() as (figure, axes):
         for family in FAMILIES:
             _line(axes, family, moved["pixels"], [mean(s) for s in moved["accuracy"][family]])
         chance = result["questions"]["centred"]["chance"]
@@ -143,12 +109,12 @@ def moved_accuracy(result: Result) -> str:
         axes.set(title="Tests moved, training not", xlabel="test images moved by (pixels)",
                  ylabel="balanced accuracy", ylim=(chance - 0.04, 1.01), xticks=moved["pixels"])
         axes.yaxis.set_major_formatter(PercentFormatter(1, 0))
-        return _svg(figure, "Accuracy against the move of the test images")
+        return svg(figure, "Accuracy against the move of the test images")
 
 
 def dots(rows: Sequence[tuple[str, Mapping[str, Sequence[float]], float]], title: str) -> str:
     """For each row a mean and a dot per seed of each family, and the row's chance."""
-    with _panel(4.6, 0.75 + 0.95 * len(rows)) as (figure, axes):
+    with panel(4.6, 0.75 + 0.95 * len(rows)) as (figure, axes):
         for r, (_, at, chance) in enumerate(rows):
             axes.plot([chance] * 2, [r - 0.42, r + 0.42], color=INK, linewidth=0.8,
                       linestyle=(0, (2, 2)))
@@ -164,4 +130,4 @@ def dots(rows: Sequence[tuple[str, Mapping[str, Sequence[float]], float]], title
         axes.set(title=title, ylim=(len(rows) - 0.5, -0.5), xlabel="balanced accuracy",
                  xlim=(min(chance for _, _, chance in rows) - 0.06, 1.01))
         axes.xaxis.set_major_formatter(PercentFormatter(1, 0))
-        return _svg(figure, title)
+        return svg(figure, title)

@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from html import escape
 
+from sweepconv.output.page import figure, image, page, panels, paragraph, section
+
 from . import plots
 from .findings import findings, timing_findings
-from .page import figure, image, page, panels, paragraph, section
 from .plan import FAMILIES
 from .plots import COLOURS
 from .rasters import map_picture, mosaic, peak, picture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .plots import COLOURS, INK
+from sweepconv.output.svg import INK
+
+from .plots import COLOURS
 
 PLACES = 4  # per axis of the drawn map
 SIDE = 84  # of image and map

@@ -45,6 +45,8 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
         margin: 1rem 0; }
 th, td { text-align: right; padding: .28rem .9rem; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
+table.wide { font-size: .78rem; }
+table.wide th, table.wide td { padding: .2rem .45rem; }
 thead th { border-bottom: 1.5px solid var(--ink); }
 tr.section th { text-align: left; padding-top: .9rem; color: var(--soft); font-weight: 600;
                 border-bottom: 1px solid var(--line); }

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from sweepconv import show_config
-
-PACKAGES = ("numpy", "matplotlib", "rich", "scikit-learn", "mlxtend")
+from sweepconv.runtime import show_config
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
@@ -29,12 +28,12 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def environment() -> dict[str, Any]:
-    """Versions, machine, and what `sweepconv.show_config` says of the engine."""
+def environment(packages: Sequence[str]) -> dict[str, Any]:
+    """Versions of Python and of `packages`, the machine, and what `show_config` says."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
-        "packages": {package: _version(package) for package in PACKAGES},
+        "packages": {package: version_of(package) for package in packages},
         "sweepconv": show_config(),
     }

@@ -1,0 +1,55 @@
+"""This library: both memory orders, filters packed or not, and `algorithm="fast"` apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import sweepconv
+from sweepconv.bench.cases import Case
+from sweepconv.bench.truth import verb_name
+
+from .base import FAST, Call, Entries, NotOffered, PeerBase, channels_last
+
+
+class Peer(PeerBase):
+    def __init__(self, n_threads: int) -> None:
+        self.n_threads = n_threads
+
+    def entries(self, case: Case) -> Entries:
+        family, direction = case.layer.family, case.direction
+        orders = ["first"] if family == "dense" else ["first", "last"]
+        packs = [False] if direction == "w" else [False, True]
+        found: dict[str, Callable[[], Call]] = {}
+        for order in orders:
+            for packed in packs:
+                name = f"{order} packed" if packed else order
+                found[name] = partial(self._call, case, order, packed)
+            if family == "conv":
+                found[FAST + order] = partial(self._fast, case, order)
+        return found
+
+    def _call(self, case: Case, order: str, packed: bool = False,
+              algorithm: str | None = None) -> Call:
+        operands = dict(zip(case.operands, case.given(), strict=True))
+        if order == "last":
+            operands |= {name: channels_last(a) for name, a in operands.items() if name != "w"}
+        a, b = operands.values()
+        keywords: dict[str, Any] = {} if case.layer.family == "dense" else case.keywords()
+        filters = sweepconv.pack(b, verb=verb_name(case), **keywords) if packed else b
+        keywords["n_threads"] = self.n_threads
+        if algorithm:
+            keywords["algorithm"] = algorithm
+        function = getattr(sweepconv, verb_name(case))
+        shape = () if case.direction == "f" else (case.shapes[case.result],)
+        return Call(lambda: function(a, filters, *shape, **keywords))
+
+    def _fast(self, case: Case, order: str) -> Call:
+        """Only where its bits are not those of the direct sweep: else it is that."""
+        fast = self._call(case, order, algorithm="fast")
+        if np.array_equal(fast.run(), self._call(case, order).run()):
+            raise NotOffered
+        return fast
