@@ -61,6 +61,10 @@ static void MOVE(void *dst_, ptrdiff_t dst_row, ptrdiff_t dst_col, const void *s
         t = src_row, src_row = src_col, src_col = t;
         t = rows, rows = cols, cols = t;
     }
+    if (src_row == -unit) { /* upwards, so that src runs along r */
+        src += (rows - 1) * src_row, src_row = -src_row;
+        dst += (rows - 1) * dst_row, dst_row = -dst_row;
+    }
     if (dst_col == unit && src_col == unit) {
         NAME(copy_rows)(dst, dst_row, src, src_row, rows, cols);
     } else if (dst_col == unit && src_row == unit && rows >= SIDE && cols >= SIDE) {

@@ -17,7 +17,7 @@ from sweepconv._task cimport (
 cdef enum:
     ALIGN = 64
     BLOCK_PIXELS = 392        # 28 tiles: their sums stay in the second-level cache
-    PART_PIXELS = 196         # weight gradient: a dy panel stays in the first-level cache
+    PART_PIXELS = 196                # weight gradient: a dy panel stays in the first-level cache
     LANE_PIXELS = 2352        # with lanes for groups, panels are as narrow as a vector
     LANE_PART_PIXELS = 784
     PLANE_BYTES = 512 * 1024  # planes of a block and its sums: half of them in the second level
