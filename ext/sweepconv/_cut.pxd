@@ -6,9 +6,9 @@ output is summed by itself.  Those of `reduce` follow the shapes alone.
 """
 
 from sweepconv._box cimport AXES, Extents, ceil_div, idx
-from sweepconv._gather cimport Run
 from sweepconv._kernels cimport SC_LANES, SC_OUTER, SC_SPREAD, sc_line
 from sweepconv._planes cimport PLANE_CHANNELS, plane_size
+from sweepconv._runs cimport Pair, Run
 from sweepconv._task cimport (
     INIT, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS, Sweep, best_half, channel_block,
     most_vectors,
@@ -254,7 +254,7 @@ cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
         return
     lay_out(s, max(source_panel(s, e, widest_block(e, s.sources)), pack_scratch(s, e)),
             s.chunk * slots(s) * row, slots(s) * row if s.accumulate else 0,
-            2 * (most_pixels(s) + 2) * sizeof(Run),
+            2 * (most_pixels(s) + 2) * sizeof(Run) + (most_pixels(s) // 2 + 2) * sizeof(Pair),
             (filter_panel_steps(e) + 1) * sizeof(idx),
             (filter_panel_steps(e) + 1) * sizeof(sc_line),
             2 * s.panel_bytes if s.own_filters else 0)

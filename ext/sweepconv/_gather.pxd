@@ -4,230 +4,22 @@
 A task sums over channel blocks and taps into its own pixel panel, and nobody else writes there.  An
 output's order of summation follows from taps and channels alone: not from the block, its place in
 a tile, the batch or the threads.
-
-Taps that read nothing but padding zeros are left out, where filters are finite: adding zeros
-changes no bit.
 """
 
 from libc.string cimport memset
 
-from sweepconv._box cimport (
-    AXES, Block, Phase, box_taps, ceil_div, idx, is_panel, joined_taps, line_starts, merge,
-    tap_starts,
-)
+from sweepconv._box cimport Block, Phase, box_taps, idx, is_panel, tap_starts
 from sweepconv._kernels cimport SC_LANES, sc_line, sc_tile
-from sweepconv._panel cimport Columns, move_columns, move_pixels, pack_source, target_at, target_steps
+from sweepconv._panel cimport Columns, move_columns, move_pixels, pack_source
+from sweepconv._runs cimport Pair, Run, Runs, TapSet, every_tap, find_lines, find_runs
 from sweepconv._task cimport (
     INIT, LINES, OWN, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, best_half, channel_block, cut_task,
-    first_source, first_target, lane_count, most_vectors, move_panel, panel_vectors,
-    source_columns, tap_block, target_columns, target_count, tile_of,
+    fills, first_source, first_target, lane_count, most_vectors, move_panel, panel_vectors,
+    source_columns, tap_block, target_columns,
 )
 
-
 cdef enum:
-    KINDS = 64       # of runs that are told apart
     FEW_STEPS = 128
-
-
-cdef struct TapSet:
-    # The taps of each axis that read more than padding zeros: a range, since taps ascend.
-    idx low[3]
-    idx high[3]
-
-
-cdef struct Run:
-    # `half` pixels in a line: half of a tile.
-    idx source       # coordinate of the first in the panel
-    idx slot         # first of its rows in the pixel panel
-    idx valid        # pixels that are in the line; none in a filler
-    TapSet taps
-    idx kind         # runs of one kind have the same taps
-    char *ready      # where the first belongs in the target, for channel 0
-
-
-cdef struct Runs:
-    Run *run
-    idx count        # even
-    idx slots        # rows of a line in the pixel panel
-    idx ready_row    # values from one pixel to the next in the target; 0: sums cannot go there
-    bint sorted      # by the taps that they need
-
-
-cdef inline void axis_taps(const Phase *p, idx first, idx count, idx *low,
-                           idx *high) noexcept nogil:
-    """Taps of an axis that read more than zeros for some of `count` outputs from `first` on."""
-    cdef idx t, i
-    low[0], high[0] = p.taps, 0
-    for t in range(p.taps):
-        for i in range(first, first + count):
-            if p.index[i * p.stride + p.offset[t]] >= 0:
-                low[0], high[0] = min(low[0], t), t + 1
-                break
-    low[0] = min(low[0], high[0])
-
-
-cdef inline bint reads_zeros(const Block *b, int a) noexcept nogil:
-    """Whether the block reads padding zeros along spatial axis a."""
-    cdef const Phase *p = b.phase[a]
-    cdef idx first = b.low[a + 1] * b.stride[a + 1]
-    return p.index[first] < 0 or p.end[first] < first + b.extent[a + 1]
-
-
-cdef inline void find_taps(const Block *b, Runs *r) noexcept nogil:
-    """The taps of each run, of lines along the last axis."""
-    cdef idx each = ceil_div(b.length, b.half), line, i, at
-    cdef int a
-    cdef Run *run = r.run
-    cdef TapSet set
-    for i in range(each):
-        axis_taps(b.phase[2], b.low[3] + i * b.half, run[i].valid, &run[i].taps.low[2],
-                  &run[i].taps.high[2])
-    for line in range(b.lines):
-        at = line
-        for a in range(1, -1, -1):
-            axis_taps(b.phase[a], b.low[a + 1] + at % b.n[a + 1], 1, &set.low[a], &set.high[a])
-            at //= b.n[a + 1]
-        for i in range(each):
-            set.low[2], set.high[2] = r.run[i].taps.low[2], r.run[i].taps.high[2]
-            run.taps = set
-            run += 1
-
-
-cdef inline bint same_taps(const TapSet *a, const TapSet *b) noexcept nogil:
-    cdef int i
-    for i in range(3):
-        if a.low[i] != b.low[i] or a.high[i] != b.high[i]:
-            return False
-    return True
-
-
-cdef inline void add_taps(TapSet *a, const TapSet *b) noexcept nogil:
-    cdef int i
-    for i in range(3):
-        a.low[i], a.high[i] = min(a.low[i], b.low[i]), max(a.high[i], b.high[i])
-
-
-cdef inline void sort_runs(Runs *r) noexcept nogil:
-    """Runs of the same taps next to each other, so that tiles are made of those.
-
-    The list has room for itself twice.  Beyond KINDS kinds of runs, the others stay in order.
-    """
-    cdef const TapSet *kind[KINDS]
-    cdef idx at[KINDS + 1]
-    cdef Run *sorted = r.run + r.count
-    cdef Run *run
-    cdef idx kinds = 0, last = 0, i
-    memset(at, 0, sizeof(at))
-    for i in range(r.count):
-        run = r.run + i
-        if not (kinds and same_taps(&run.taps, kind[last])):
-            last = 0
-            while last < kinds and not same_taps(&run.taps, kind[last]):
-                last += 1
-            if last == kinds < KINDS:
-                kind[last] = &run.taps
-                kinds += 1
-            last = min(last, KINDS - 1)
-        run.kind = last
-        at[last + 1] += 1
-    for i in range(1, KINDS):
-        at[i] += at[i - 1]
-    for i in range(r.count):
-        run = r.run + i
-        sorted[at[run.kind]] = run[0]
-        at[run.kind] += 1
-    r.run = sorted
-
-
-cdef inline idx ready_pace(const Sweep *s, const Block *b) noexcept nogil:
-    """Values from one pixel of a line to the next in the target, if finished sums can go there
-    without a detour; 0 if they cannot.
-
-    Then stores overlap with the arithmetic of the next tile.  It takes targets that are contiguous
-    and pixels at an even pace.
-    """
-    cdef idx steps[AXES]
-    cdef idx length, pace
-    target_steps(b, &s.target, steps)
-    merge(b.n, steps, b.pixels, &length, &pace)
-    if (s.accumulate or s.target.channel != s.tile.itemsize or length < b.length
-            or pace % s.tile.itemsize or (s.kind == SC_LANES and s.targets > 1)):
-        return 0
-    return pace // s.tile.itemsize
-
-
-cdef inline void every_tap(const Block *b, TapSet *set) noexcept nogil:
-    cdef int a
-    for a in range(3):
-        set.low[a], set.high[a] = 0, b.phase[a].taps
-
-
-cdef inline void find_runs(const Sweep *s, const Block *b, Runs *r) noexcept nogil:
-    """Runs that cover the lines, sorted by the taps that they need where padding is read."""
-    cdef idx steps[AXES]
-    cdef idx each = ceil_div(b.length, b.half), line, i
-    cdef Run *run = r.run
-    cdef idx *start = <idx *>(r.run + b.lines * each + 2)  # read before it is overwritten
-    cdef char *at
-    r.ready_row = ready_pace(s, b)
-    r.slots = each * b.half
-    line_starts(b, 1, start, 1)
-    target_steps(b, &s.target, steps)
-    for line in range(b.lines):
-        at = target_at(b, &s.target, steps, line * b.length)
-        for i in range(each):
-            run.source = start[line] + i * b.half * b.step
-            run.slot = (line * each + i) * b.half
-            run.valid = min(b.half, b.length - i * b.half)
-            run.ready = at + i * b.half * r.ready_row * s.tile.itemsize
-            run += 1
-    r.count = b.lines * each
-    r.sorted = b.length == b.n[3] and (
-        reads_zeros(b, 0) or reads_zeros(b, 1) or reads_zeros(b, 2))
-    if r.sorted:
-        find_taps(b, r)
-        sort_runs(r)
-    if r.count % 2:
-        run = r.run + r.count
-        run[0] = r.run[r.count - 1]
-        run.slot = r.count * b.half
-        run.valid = 0
-        r.count += 1
-
-
-cdef inline idx find_lines(const Block *b, const TapSet *set, const idx *start, idx first,
-                           idx taken, bint packed, idx count, idx nb, sc_line *line,
-                           idx *lines) noexcept nogil:
-    """Lines of steps of the taps in `set`, of `taken` taps from `first` on; the taps in a line.
-
-    Neighbouring taps along the last axis form one line of steps, where all lines can.
-    """
-    cdef idx rows = b.phase[1].taps, row = b.phase[2].taps, joined = 0, n, i, low, high
-    cdef bint split = not packed or joined_taps(b.phase[2]) < row
-    while True:
-        n = 0
-        for i in range(first // max(row, 1), ceil_div(first + taken, max(row, 1))):
-            if not (set.low[0] <= i // rows < set.high[0]
-                    and set.low[1] <= i % rows < set.high[1]):
-                continue
-            low, high = max(first, i * row + set.low[2]), min(first + taken, i * row + set.high[2])
-            if low >= high:
-                continue
-            if split:
-                joined = 1
-            elif not joined:
-                joined = high - low
-            elif joined != high - low:
-                break
-            while low < high:
-                line[n].x = start[low] * b.scale
-                line[n].w = (low - first) * count * nb
-                low += joined
-                n += 1
-        else:
-            lines[0] = n
-            return max(joined, 1)
-        split = True
 
 
 cdef struct Sums:
@@ -245,60 +37,64 @@ cdef struct Sums:
     bint skip            # filters are finite: taps that read zeros alone may be left out
 
 
-cdef inline void sum_tile(const Sweep *s, const Block *b, const Runs *r, const Sums *m, idx panel,
-                          idx i, const char *source, const char *filters, bint start, bint last,
-                          const sc_line *line, idx lines, idx len) noexcept nogil:
-    """Two runs for one filter panel; whether these are its first taps, and its last."""
-    cdef const Run *a = r.run + i
-    cdef const Run *z = a + 1
-    cdef idx nb = s.tile.nb, row = nb * s.tile.itemsize, size = b.scale * s.tile.itemsize
-    cdef idx to_row = nb, from_row = nb, step = panel - m.first
-    cdef char *to_a = m.pixels + step * m.pixel_step + a.slot * row
-    cdef char *to_z = m.pixels + step * m.pixel_step + z.slot * row
-    cdef const char *from_a = to_a
-    cdef const char *from_z = to_z
+cdef inline void sum_pairs(const Sweep *s, const Block *b, const Runs *r, const Sums *m,
+                           idx panel, idx first, idx last, const char *source, bint starts,
+                           bint ends, const sc_line *line, idx lines, idx len,
+                           const char *filters) noexcept nogil:
+    """Some pairs for one filter panel; whether these are their first taps, and their last."""
+    cdef idx nb = s.tile.nb, size = b.scale * s.tile.itemsize, step = panel - m.first, i
+    cdef idx row = nb * s.tile.itemsize, rs = b.step * b.scale, from_row, shift
     cdef int vectors = panel_vectors(s, panel)
-    if start and m.init != NULL:
-        from_a = from_z = m.init + step * row
-        from_row = 0
-    if last and m.to_target and fills(s, panel) and a.valid == b.half and z.valid == b.half:
-        to_a, to_z = a.ready + m.shift + step * m.shift_step, z.ready + m.shift + step * m.shift_step
-        to_row = r.ready_row
-    s.tile.tile[s.kind][vectors - 1][b.half - 1](
-        to_a, to_z, to_row, from_a, from_z, from_row, source + a.source * size,
-        source + z.source * size, b.step * b.scale, s.lanes, line, lines, len,
-        filters + step * m.filter_step, nb)
-
-
-cdef inline bint fills(const Sweep *s, idx panel) noexcept nogil:
-    """Whether the targets of a panel fill its vectors."""
-    return 2 * target_count(s, panel) == panel_vectors(s, panel) * s.columns
+    cdef sc_tile tile = s.tile.tile[s.kind][vectors - 1][b.half - 1]
+    cdef bint ready = ends and m.to_target and fills(s, panel)
+    cdef char *pixels = m.pixels + step * m.pixel_step
+    cdef char *init = m.init + step * row if starts and m.init != NULL else NULL
+    cdef char *a
+    cdef char *z
+    cdef const Pair *pair
+    filters += step * m.filter_step
+    shift = m.shift + step * m.shift_step
+    from_row = nb if init == NULL else 0
+    for i in range(first, last):
+        pair = r.pair + i
+        a, z = pixels + pair.slot[0] * row, pixels + pair.slot[1] * row
+        if ready and pair.whole:
+            tile(pair.ready[0] + shift, pair.ready[1] + shift, r.ready_row,
+                 a if init == NULL else init, z if init == NULL else init, from_row,
+                 source + pair.source[0] * size, source + pair.source[1] * size, rs, s.lanes, line,
+                 lines, len, filters, nb)
+        else:
+            tile(a, z, nb, a if init == NULL else init, z if init == NULL else init, from_row,
+                 source + pair.source[0] * size, source + pair.source[1] * size, rs, s.lanes, line,
+                 lines, len, filters, nb)
 
 
 cdef inline void sum_taps(const Sweep *s, const Block *b, const Runs *r, const Sums *m,
                           const idx *taps, idx count, const char *source, idx total, idx block,
                           sc_line *line) noexcept nogil:
     """Add all taps of `count` channels to the sums of some filter panels."""
-    cdef idx first = 0, taken, joined = 0, i, panel, lines = 0
+    cdef idx first = 0, taken, joined, i, next, panel, lines = 0
     cdef const char *filters = m.filters
-    cdef TapSet known, set
-    every_tap(b, &known)
+    cdef TapSet every
+    cdef const TapSet *set = &every
+    every_tap(b, &every)
     while True:
         taken = min(block, total - first)
-        joined = 0
-        for i in range(0, r.count, 2):
-            if m.skip and r.sorted:
-                set = r.run[i].taps
-                add_taps(&set, &r.run[i + 1].taps)
-                if not same_taps(&set, &known):
-                    known = set
-                    joined = 0
-            if not joined:
-                joined = find_lines(b, &known, taps, first, taken, b.scale == count * s.lanes,
+        i = joined = 0
+        while i < r.pairs:
+            if m.skip:
+                set = &r.pair[i].taps
+            if not joined or (m.skip and r.pair[i].fresh):
+                joined = find_lines(b, set, taps, first, taken, b.scale == count * s.lanes,
                                     count, s.tile.nb, line, &lines)
+            next = i + 1
+            if m.last == m.first + 1:
+                while next < r.pairs and not (m.skip and r.pair[next].fresh):
+                    next += 1
             for panel in range(m.first, m.last):
-                sum_tile(s, b, r, m, panel, i, source, filters, first == 0,
-                         first + taken >= total, line, lines, joined * count)
+                sum_pairs(s, b, r, m, panel, i, next, source, first == 0, first + taken >= total,
+                          line, lines, joined * count, filters)
+            i = next
         filters += taken * count * s.tile.nb * s.tile.itemsize
         first += taken
         if first >= total:
@@ -327,16 +123,19 @@ cdef inline void write_pixels(const Sweep *s, const Block *b, idx group, idx pan
     """The finished sums of one filter panel to the target, or added to what stands there; with
     `to_target` those that did not go there at once."""
     cdef idx first = first_target(s, group, panel), row = s.tile.nb * s.tile.itemsize, i
-    cdef const Run *run
+    cdef int j
+    cdef const Pair *pair
     cdef Columns c
+    if to_target and r.whole:
+        return
     target_columns(s, s.target.channel, group, panel, &c)
     if to_target:
-        for i in range(r.count):
-            run = r.run + i
-            if run.valid < b.half or run[1 - i % 2 * 2].valid < b.half:
-                move_columns(s.tile, &c, sums + run.slot * row, row,
-                             run.ready + first * s.target.channel, r.ready_row * s.tile.itemsize,
-                             run.valid, False)
+        for i in range(r.pairs):
+            pair = r.pair + i
+            for j in range(0 if pair.whole else 2):
+                move_columns(s.tile, &c, sums + pair.slot[j] * row, row,
+                             pair.ready[j] + first * s.target.channel,
+                             r.ready_row * s.tile.itemsize, pair.valid[j], False)
         return
     if s.accumulate:
         move_pixels(s.tile, b, &s.target, first, &c, spare, r.slots, True)

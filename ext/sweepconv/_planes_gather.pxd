@@ -9,12 +9,12 @@ its order of summation follows from taps and channels alone.
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, idx
-from sweepconv._gather cimport TapSet, find_lines
 from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, sc_line
 from sweepconv._panel cimport even_taps, tap_offset, target_at, target_steps
 from sweepconv._planes cimport (
     PLANE_CHANNELS, Planes, count_lines, find_planes, line_at, pack_planes, plane_taps,
 )
+from sweepconv._runs cimport TapSet, every_tap, find_lines
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, SPARE, TAPS, Part, Sweep, channel_block, cut_task, find_box, tap_block,
 )
@@ -34,9 +34,7 @@ cdef inline idx plane_lines(const Sweep *s, Block *b, const Planes *p, const idx
     cdef TapSet every
     cdef idx joined, c, i, n, plane, filter
     cdef sc_line *to
-    cdef int a
-    for a in range(3):
-        every.low[a], every.high[a] = 0, b.phase[a].taps
+    every_tap(b, &every)
     b.scale = 1
     joined = find_lines(b, &every, start, first, taken, b.stride[3] == 1, 1, 1, line, &n)
     for c in range(channels - 1, -1, -1):  # those of channel 0 are read until they are written

@@ -144,6 +144,11 @@ cdef inline int panel_vectors(const Sweep *s, idx panel) noexcept nogil:
     return 1 if 2 * target_count(s, panel) <= s.columns else 2
 
 
+cdef inline bint fills(const Sweep *s, idx panel) noexcept nogil:
+    """Whether the targets of a panel fill its vectors."""
+    return 2 * target_count(s, panel) == panel_vectors(s, panel) * s.columns
+
+
 cdef inline int most_vectors(const Sweep *s) noexcept nogil:
     return 1 if 2 * min(s.columns, s.targets) <= s.columns else 2
 
