@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
+from operator import is_
 from threading import Lock
 from typing import Any, NamedTuple, TypeAlias, TypedDict
 
@@ -165,9 +167,54 @@ def filters_of(verb: str, w: Any, keywords: dict[str, Any]) -> tuple[Any, Handle
     return w, None
 
 
+class Known(NamedTuple):
+    """What follows from the shapes and keywords of a forward call that came before."""
+
+    keywords: tuple[Any, ...]
+    y_shape: tuple[int, ...]
+    groups: int
+    plan: _sweep.Plan
+    serial: bool
+
+
+_known: dict[Any, Known] = {}  # of small direct calls, whose time is mostly spent in Python
+MOST_KNOWN = 1024
+SMALL_PLAN = 1 << 15  # bytes
+SERIAL_WORK = 100_000  # multiply-adds; the compiled sweep opens no parallel region there
+
+
+def _forward_key(verb: str, x: Any, w: Any, b: Any, keywords: Sweep) -> Any:
+    """Key of `_known`; None where the operands are no plain arrays."""
+    if type(x) is type(w) is np.ndarray and (b is None or type(b) is np.ndarray):
+        return (verb, x.shape, w.shape, x.dtype, w.dtype,
+                b if b is None else (b.shape, b.dtype), *keywords.values())
+    return None
+
+
+def _forward_again(key: Any, x: Any, w: Any, b: Any, keywords: Sweep) -> Array | None:
+    """y of a call that is known, else None: to be looked at argument by argument.
+
+    Keywords must be the same objects, since 1.0 == 1 but is no stride.
+    """
+    try:
+        known = _known.get(key)
+    except TypeError:  # a keyword that cannot be a key
+        return None
+    if known is None or not all(map(is_, keywords.values(), known.keywords)):
+        return None
+    y = (np.empty(known.y_shape, x.dtype) if x.flags.c_contiguous
+         else np.empty_like(x, shape=known.y_shape))
+    _sweep.gather(known.plan, x, w, b, y, known.groups, False, False,
+                  1 if known.serial else resolve_threads("", keywords["n_threads"]))
+    return y
+
+
 def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
             algorithms: dict[str, Algorithm] = ALGORITHMS) -> Array:
     """y of any family; see `conv`."""
+    key = _forward_key(verb, x, w, b, keywords)
+    if key is not None and (y := _forward_again(key, x, w, b, keywords)) is not None:
+        return y
     call = sort_keywords(verb, keywords, algorithms)
     w, handle = filters_of(verb, w, call.geometry)
     x, w, *bias = operands(verb, x=x, w=w, b=b)
@@ -178,6 +225,13 @@ def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
     y, (x, w, *bias) = result(verb, g.y_shape, x, call.out, (x, w, *bias))
     if y.size:
         call.algorithm.forward(g, x, w, bias[0] if bias else None, y, call.threads, handle)
+        if key is not None and call.algorithm is DIRECT and call.out is None:
+            plan, _ = _plans.get(_forward_axes(g))
+            if plan.nbytes <= SMALL_PLAN:
+                if len(_known) >= MOST_KNOWN:
+                    _known.clear()
+                _known[key] = Known(tuple(keywords.values()), g.y_shape, g.groups, plan,
+                                    math.prod((*g.y_shape, *g.w_shape[1:])) < SERIAL_WORK)
     return y
 
 

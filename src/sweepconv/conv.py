@@ -76,9 +76,10 @@ def conv(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: Padding = 
     >>> sc.conv(x, np.array([[[1, 0, -1]]], np.float32))
     array([[[-2., -2., -2.]]], dtype=float32)
     """
-    return forward("conv", "conv", x, w, b, Sweep(
-        stride=stride, padding=padding, dilation=dilation, groups=groups,
-        padding_mode=padding_mode, algorithm=algorithm, out=out, n_threads=n_threads), CHOICES)
+    keywords: Sweep = {"stride": stride, "padding": padding, "dilation": dilation,
+                       "groups": groups, "padding_mode": padding_mode, "algorithm": algorithm,
+                       "out": out, "n_threads": n_threads}
+    return forward("conv", "conv", x, w, b, keywords, CHOICES)
 
 
 def conv_input_grad(dy: Any, w: Any, x_shape: Any, *, stride: Ints = 1, padding: Padding = 0,
