@@ -7,10 +7,10 @@ output is summed by itself.  Those of `reduce` follow the shapes alone.
 
 from sweepconv._box cimport AXES, Extents, ceil_div, idx
 from sweepconv._kernels cimport SC_LANES, SC_OUTER, SC_SPREAD, sc_line
-from sweepconv._planes cimport PLANE_CHANNELS, plane_size
+from sweepconv._planes cimport channel_pitch, plane_size
 from sweepconv._runs cimport Pair, Run
 from sweepconv._task cimport (
-    INIT, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS, Sweep, best_half, channel_block,
+    FEW_CHANNELS, FEW_TARGETS, INIT, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS, Sweep, best_half, channel_block,
     most_vectors,
 )
 
@@ -23,7 +23,6 @@ cdef enum:
     PLANE_BYTES = 512 * 1024  # planes of a block and its sums: half of them in the second level
     LEAST_PLANE = 512         # pixels
     MOST_PLANE = 16384
-    PLANE_TARGETS = 12        # from which on lanes are well used by targets
     TASK_TARGETS = 256        # filters' targets that share one packing of the source
     SHARE_BYTES = 384 * 1024  # sums of one task of the weight gradient
     SHARES = 16               # weight gradient: tasks to aim at, for any number of threads
@@ -37,12 +36,9 @@ cdef inline idx filter_panel_steps(const Extents *e) noexcept nogil:
     return e.taps[0] * e.taps[1] * e.taps[2]
 
 
-cdef inline idx widest_block(const Extents *e, idx sources) noexcept nogil:
-    return channel_block(e.least_taps[0] * e.least_taps[1] * e.least_taps[2], sources)
-
-
-cdef inline idx plane_block(const Extents *e, idx sources) noexcept nogil:
-    return min(widest_block(e, sources), <idx>PLANE_CHANNELS)
+cdef inline idx widest_block(const Sweep *s, const Extents *e) noexcept nogil:
+    return channel_block(e.least_taps[0] * e.least_taps[1] * e.least_taps[2], s.sources,
+                         s.targets)
 
 
 cdef inline idx plane_rows(const Sweep *s) noexcept nogil:
@@ -78,7 +74,7 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers) noexcept 
     cdef idx lanes = s.tile.nb // 2, planes = planes_cost(s, e, gathers) * s.all_groups
     cdef idx outer = s.all_groups * ceil_div(s.targets, lanes) * 100
     cdef idx groups = ceil_div(s.all_groups, lanes) * s.targets * 100
-    if planes >= 0 and s.targets <= PLANE_TARGETS and 5 * planes < 4 * min(outer, groups):
+    if planes >= 0 and s.targets <= FEW_TARGETS and 5 * planes < 4 * min(outer, groups):
         s.kind = SC_LANES if not gathers else SC_SPREAD if s.targets <= 2 else SC_OUTER
         s.planes, s.lanes, s.rows = True, 1, plane_rows(s)
         s.half = max(s.rows // (2 * ceil_div(s.rows, 2 * s.tile.half)), 1)
@@ -146,7 +142,7 @@ cdef inline idx planes_panel(const Sweep *s, const Extents *e, idx *plane) noexc
         else:
             plane[0] *= s.size[a]
             all *= s.size[a]
-    return all
+    return channel_pitch(all)
 
 
 cdef inline idx slots(const Sweep *s) noexcept nogil:
@@ -210,7 +206,7 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
     """Large tasks, for the caches, but two for each thread where the work allows it."""
     cdef idx most = LANE_PIXELS if s.kind == SC_LANES else BLOCK_PIXELS, pixels
     if s.planes:
-        most = plane_pixels(s, plane_block(e, s.sources))
+        most = plane_pixels(s, widest_block(s, e))
     pixels = most
     s.chunk = max(TASK_TARGETS // s.columns, 1)
     s.group_chunk = max(TASK_TARGETS // max(s.lanes * s.targets, 1), 1)
@@ -240,19 +236,19 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
 
 cdef inline void lay_out_planes(Sweep *s, const Extents *e) noexcept nogil:
     cdef idx plane, row, itemsize = s.tile.itemsize
-    cdef idx panel = planes_panel(s, e, &plane) * plane_block(e, s.sources)
+    cdef idx panel = planes_panel(s, e, &plane) * widest_block(s, e)
     row = plane + 3 * s.tile.nb
     lay_out(s, (panel + 2 * s.tile.nb) * itemsize, s.rows * row * itemsize,
             s.targets * s.size[3] * itemsize if s.accumulate else 0, 0,
             (filter_panel_steps(e) + 1) * sizeof(idx),
-            (filter_panel_steps(e) + 2 * STEPS) * sizeof(sc_line), 0)
+            (filter_panel_steps(e) + 1) * sizeof(sc_line), 0)
 
 cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
     cdef idx row = s.tile.nb * s.tile.itemsize
     if s.planes:
         lay_out_planes(s, e)
         return
-    lay_out(s, max(source_panel(s, e, widest_block(e, s.sources)), pack_scratch(s, e)),
+    lay_out(s, max(source_panel(s, e, widest_block(s, e)), pack_scratch(s, e)),
             s.chunk * slots(s) * row, slots(s) * row if s.accumulate else 0,
             2 * (most_pixels(s) + 2) * sizeof(Run) + (most_pixels(s) // 2 + 2) * sizeof(Pair),
             (filter_panel_steps(e) + 1) * sizeof(idx),
@@ -279,7 +275,7 @@ cdef inline idx choose_shares(Sweep *s, const Extents *e) noexcept nogil:
     if s.planes:
         s.half = best_half(s, e.joined, taps // e.joined, 1)
         s.source_chunk = 1
-        s.source_chunk = max(1, min(min(s.sources, <idx>PLANE_CHANNELS),
+        s.source_chunk = max(1, min(min(s.sources, <idx>FEW_CHANNELS),
                                     SHARE_BYTES // (s.panels * share_bytes(s, e))))
         pixels = plane_pixels(s, s.source_chunk)
     choose_blocks(s, e, pixels)

@@ -143,7 +143,8 @@ cdef inline void write_pixels(const Sweep *s, const Block *b, idx group, idx pan
     move_pixels(s.tile, b, &s.target, first, &c, sums, r.slots, False)
 
 
-cdef inline idx panels_at_once(const Sweep *s, const Block *b, idx count, bint to_target) noexcept nogil:
+cdef inline idx panels_at_once(const Sweep *s, const Block *b, idx count,
+                               bint to_target) noexcept nogil:
     """Filter panels that are taken for two runs before the next two.
 
     All, where the steps are few and sums go to the target at once: so whole rows of it are written
@@ -158,7 +159,7 @@ cdef inline void sum_group(const Sweep *s, Block *b, const Runs *r, const Part *
                            const idx *taps, char *scratch) noexcept nogil:
     """All sums of some filter panels of one block of groups, for the block b of outputs."""
     cdef Columns columns
-    cdef idx total = box_taps(b.phase), block = channel_block(total, s.sources), count, panel, width
+    cdef idx total = box_taps(b.phase), block = channel_block(total, s.sources, s.targets), count, panel, width
     cdef idx row = s.tile.nb * s.tile.itemsize, first = 0
     cdef const char *source = scratch
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])

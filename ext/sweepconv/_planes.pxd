@@ -14,21 +14,22 @@ from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, idx, span
 from sweepconv._task cimport Sweep
 
 
-cdef enum:
-    PLANE_CHANNELS = 16  # at most, of a panel: so that blocks of wide images have several rows
-
-
 cdef struct Planes:
     idx size[AXES]       # of a plane on each axis
     idx pitch[AXES]      # elements of a plane from one output to the next on each axis
     idx plane            # elements of a plane
-    idx channel          # elements of all planes of a channel
+    idx channel          # elements from the planes of a channel to those of the next
     idx length           # of a line of outputs, gaps included
     int lines_axes       # axes that count lines; those after it merged into one
 
 
-cdef inline idx plane_size(idx count, idx span, idx stride) noexcept nogil:
-    return count + (span - 1) // stride
+cdef inline idx plane_size(idx count, idx reach, idx stride) noexcept nogil:
+    return count + (reach - 1) // stride
+
+
+cdef inline idx channel_pitch(idx size) noexcept nogil:
+    """Channels are not multiples of a page apart, where they would share a set of the cache."""
+    return size + 16 if size % 512 == 0 else size
 
 
 cdef inline void find_planes(const Block *b, idx granule, Planes *p) noexcept nogil:
@@ -42,7 +43,7 @@ cdef inline void find_planes(const Block *b, idx granule, Planes *p) noexcept no
         step *= p.size[a]
         p.channel *= b.stride[a]
     p.plane = step
-    p.channel *= step
+    p.channel = channel_pitch(p.channel * step)
     p.length = b.n[AXES - 1]
     p.lines_axes = AXES - 1
     while p.lines_axes > 0 and (
@@ -159,4 +160,5 @@ cdef inline void pack_planes(const Sweep *s, const Block *b, const Planes *p, id
             residue[2] = i % b.stride[3]
             pack_plane(s, b, p, s.source.data + c * s.source.channel, residue, panel)
             panel += p.plane * s.tile.itemsize
+        panel += (p.channel - b.stride[1] * b.stride[2] * b.stride[3] * p.plane) * s.tile.itemsize
     memset(panel, 0, beyond)

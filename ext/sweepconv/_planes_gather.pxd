@@ -11,9 +11,7 @@ from libc.string cimport memset
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, idx
 from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, sc_line
 from sweepconv._panel cimport even_taps, tap_offset, target_at, target_steps
-from sweepconv._planes cimport (
-    PLANE_CHANNELS, Planes, count_lines, find_planes, line_at, pack_planes, plane_taps,
-)
+from sweepconv._planes cimport Planes, count_lines, find_planes, line_at, pack_planes, plane_taps
 from sweepconv._runs cimport TapSet, every_tap, find_lines
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, SPARE, TAPS, Part, Sweep, channel_block, cut_task, find_box, tap_block,
@@ -26,32 +24,42 @@ cdef inline idx sum_row(const Sweep *s, const Planes *p) noexcept nogil:
     return row + s.tile.nb // 2 if row * s.tile.itemsize % 4096 == 0 else row
 
 
-cdef inline idx plane_lines(const Sweep *s, Block *b, const Planes *p, const idx *start,
-                            idx first, idx taken, idx channels, idx taps, sc_line *line,
-                            idx *lines) noexcept nogil:
-    """Lines of steps of some taps of all channels in the planes and in the filter panel; the steps
-    of a line.  The operands of SC_OUTER have their roles exchanged."""
+cdef struct Steps:
+    # The steps of a tile, in the planes and in the filters.
+    sc_line *line
+    idx lines
+    idx len
+    idx plane_step
+
+
+cdef inline void plane_steps(const Sweep *s, Block *b, const Planes *p, const idx *start,
+                             idx first, idx taken, idx channels, Steps *t) noexcept nogil:
+    """Steps of some taps of all channels of a panel: each tap a line of channels, in the order of
+    `_gather.pxd`; neighbouring taps of one channel are one line too.
+
+    The operands of SC_OUTER have their roles exchanged.
+    """
     cdef TapSet every
-    cdef idx joined, c, i, n, plane, filter
-    cdef sc_line *to
-    every_tap(b, &every)
-    b.scale = 1
-    joined = find_lines(b, &every, start, first, taken, b.stride[3] == 1, 1, 1, line, &n)
-    for c in range(channels - 1, -1, -1):  # those of channel 0 are read until they are written
-        for i in range(n):
-            plane, filter = c * p.channel + line[i].x, c * taps + first + line[i].w
-            to = line + c * n + i
-            if s.kind == SC_OUTER:
-                to.x, to.w = filter * s.rows, plane
-            else:
-                to.x, to.w = plane, filter
-    lines[0] = n * channels
-    return joined
+    cdef idx i, plane, filter
+    if channels == 1:
+        every_tap(b, &every)
+        b.scale = 1
+        t.len = find_lines(b, &every, start, first, taken, b.stride[3] == 1, 1, 1, t.line,
+                           &t.lines)
+        t.plane_step = 1
+    else:
+        for i in range(taken):
+            t.line[i].x, t.line[i].w = start[first + i], i * channels
+        t.lines, t.len, t.plane_step = taken, channels, p.channel
+    if s.kind == SC_OUTER:
+        for i in range(t.lines):
+            plane, filter = t.line[i].x, t.line[i].w
+            t.line[i].x, t.line[i].w = filter * s.rows, plane
 
 
 cdef inline void sum_rows(const Sweep *s, const Planes *p, idx at, const char *planes,
-                          const char *filters, const char *init, const sc_line *line, idx lines,
-                          idx len, idx sum_pitch, char *sums) noexcept nogil:
+                          const char *filters, const char *init, const Steps *t, idx sum_pitch,
+                          char *sums) noexcept nogil:
     """All targets of one line of outputs, from `at` on: targets are rows of the tile."""
     cdef idx itemsize = s.tile.itemsize, nb = s.tile.nb, last = at + p.length, row
     cdef idx half_sums = s.half * sum_pitch * itemsize, half_init = s.half * nb * itemsize
@@ -70,15 +78,15 @@ cdef inline void sum_rows(const Sweep *s, const Planes *p, idx at, const char *p
                 to, to + half_sums, sum_pitch, start,
                 start + (half_sums if init == NULL else half_init),
                 sum_pitch if init == NULL else nb, filters + row * itemsize,
-                filters + (row + s.half) * itemsize, 1, s.rows, line, lines, len,
-                planes + at * itemsize, 1)
+                filters + (row + s.half) * itemsize, 1, s.rows, t.line, t.lines, t.len,
+                planes + at * itemsize, t.plane_step)
             row += 2 * s.half
         at += nb
 
 
 cdef inline void spread_row(const Sweep *s, const Planes *p, idx at, const char *planes,
-                            const char *filters, const char *init, const sc_line *line, idx lines,
-                            idx len, char *sums) noexcept nogil:
+                            const char *filters, const char *init, const Steps *t,
+                            char *sums) noexcept nogil:
     """One target of one line of outputs: rows of the tile are pixels further on."""
     cdef idx nb = s.tile.nb, left = ceil_div(p.length, nb), half, size = nb * s.tile.itemsize
     cdef char *to = sums + at * s.tile.itemsize
@@ -94,8 +102,8 @@ cdef inline void spread_row(const Sweep *s, const Planes *p, idx at, const char 
             start = init
         s.tile.tile[SC_SPREAD][0 if left == 1 else 1][half - 1](
             to, to + half * size, nb, start, start + (half * size if init == NULL else 0),
-            nb if init == NULL else 0, planes, planes + half * size, nb, 1, line, lines, len,
-            filters, 1)
+            nb if init == NULL else 0, planes, planes + half * size, nb, t.plane_step,
+            t.line, t.lines, t.len, filters, 1)
         to += 2 * half * size
         planes += 2 * half * size
         left -= 2 * half
@@ -157,14 +165,15 @@ cdef inline void add_old(const Sweep *s, const char *old, const idx *steps, idx 
 cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, idx box, idx group,
                               const idx *taps, char *scratch) noexcept nogil:
     """All sums of one group for the block b of outputs."""
-    cdef idx total = box_taps(b.phase), count, c = 0
-    cdef idx block = min(channel_block(total, s.sources), <idx>PLANE_CHANNELS), first, taken, most, len, lines = 0, i, r, itemsize = s.tile.itemsize
+    cdef idx total = box_taps(b.phase), block = channel_block(total, s.sources, s.targets)
+    cdef idx most, count, c = 0, first, taken, i, r, itemsize = s.tile.itemsize, at
     cdef idx sum_pitch = sum_row(s, p), line_count = count_lines(b, p)
     cdef char *sums = scratch + s.at[PIXELS]
     cdef char *init = scratch + s.at[INIT]
     cdef const char *start = init
-    cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef const char *filters = s.panel_data + (box * s.groups + group) * s.panel_bytes
+    cdef Steps t
+    t.line = <sc_line *>(scratch + s.at[LINES])
     init_rows(s, b.phase, group, init)
     while True:
         count = min(block, s.sources - c) if total else 0
@@ -173,17 +182,18 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, idx box
         first, most = 0, tap_block(b.phase, max(count, 1))
         while True:
             taken = min(most, total - first) if count else 0
-            len = plane_lines(s, b, p, taps, first, taken, count, total, line, &lines)
+            plane_steps(s, b, p, taps, first, taken, count, &t)
+            at = (c * total + first * count) * itemsize  # of one target
             for i in range(line_count):
                 if s.kind == SC_OUTER:
-                    sum_rows(s, p, line_at(b, p, i), scratch, filters + c * total * s.rows * itemsize,
-                             start, line, lines, len, sum_pitch, sums)
+                    sum_rows(s, p, line_at(b, p, i), scratch, filters + at * s.rows, start, &t,
+                             sum_pitch, sums)
                     continue
                 for r in range(s.targets):
                     spread_row(s, p, line_at(b, p, i), scratch,
-                               filters + (r * s.sources + c) * total * itemsize,
-                               start if start == NULL else start + r * s.tile.nb * itemsize, line,
-                               lines, len, sums + r * sum_pitch * itemsize)
+                               filters + at + r * s.sources * total * itemsize,
+                               start if start == NULL else start + r * s.tile.nb * itemsize, &t,
+                               sums + r * sum_pitch * itemsize)
             start = NULL
             first += taken
             if not taken or first == total:
@@ -209,26 +219,36 @@ cdef inline void planes_task(const Sweep *s, idx task, char *scratch) noexcept n
         planes_group(s, &b, &p, part.box, group, taps, scratch)
 
 
-# Filter panels: [box][group][source][tap][rows], or for SC_SPREAD [box][group][target][source][tap].
+# Filter panels: [box][group][channel block][tap][channel][rows], or for SC_SPREAD
+# [box][group][target][channel block][tap][channel].
 
 cdef inline void pack_planes_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
     cdef const Phase *phase[3]
-    cdef idx group = task % s.groups, itemsize = s.tile.itemsize, taps, c, m, run, pace, tap, target
-    cdef char *to = s.panel_data + task * s.panel_bytes
-    cdef char *bank = s.filters.data + group * s.filters.group
+    cdef idx group = task % s.groups, itemsize = s.tile.itemsize, step, target
+    cdef idx taps, block, count, first = 0, c, m, run, pace
+    cdef char *panel = s.panel_data + task * s.panel_bytes
+    cdef char *to = panel
+    cdef char *bank
     find_box(s, s.first + task // s.groups, phase)
     taps = box_taps(phase)
-    memset(to, 0, s.panel_bytes)
-    tap, target = s.rows * itemsize, itemsize
+    block = channel_block(taps, s.sources, s.targets)
+    memset(panel, 0, s.panel_bytes)
+    step, target = s.rows * itemsize, itemsize
     if s.kind == SC_SPREAD:
-        tap, target = itemsize, s.sources * taps * itemsize
-    for c in range(s.sources):
-        m = 0
-        while m < taps:
-            run = even_taps(phase, &s.filters, m, taps - m, &pace)
-            s.tile.move(to + (c * taps + m) * tap, tap, target,
-                        bank + tap_offset(phase, &s.filters, m) + c * s.filters.source, pace,
-                        s.filters.target, run, s.targets)
-            m += run
-    if not s.tile.finite(to, s.panel_bytes // itemsize):
+        step, target = itemsize, s.sources * taps * itemsize
+    while first < s.sources and taps:
+        count = min(block, s.sources - first)
+        for c in range(count):
+            bank = (s.filters.data + group * s.filters.group
+                    + (first + c) * s.filters.source)
+            m = 0
+            while m < taps:
+                run = even_taps(phase, &s.filters, m, taps - m, &pace)
+                s.tile.move(to + (m * count + c) * step, count * step, target,
+                            bank + tap_offset(phase, &s.filters, m), pace, s.filters.target, run,
+                            s.targets)
+                m += run
+        to += count * taps * step
+        first += count
+    if not s.tile.finite(panel, s.panel_bytes // itemsize):
         s.finite[0] = False

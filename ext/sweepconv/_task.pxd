@@ -15,6 +15,8 @@ from sweepconv._kernels cimport SC_LANES, SC_OUTER, sc_tile, sc_tiles
 from sweepconv._panel cimport Columns, move_filters
 
 cdef enum:
+    FEW_TARGETS = 12   # up to which lanes of targets would be mostly empty
+    FEW_CHANNELS = 16
     STEPS = 576  # of one tile: its filter panel, 72 KiB, stays in the second-level cache
 
 cdef enum:
@@ -113,9 +115,14 @@ cdef inline bint cut_task(const Sweep *s, idx task, const Phase **phase, Block *
     return cut_block(b, phase, s.batch, s.size, place)
 
 
-cdef inline idx channel_block(idx taps, idx channels) noexcept nogil:
-    """Channels that one tile sums over; with all taps about STEPS steps.  Fixed by the filter."""
+cdef inline idx channel_block(idx taps, idx channels, idx targets) noexcept nogil:
+    """Channels that one tile sums over; with all taps about STEPS steps.  Fixed by the filter.
+
+    Fewer where there are few targets: then planes of wide images stay in the cache.
+    """
     cdef idx most = max(8, STEPS // max(taps, 1) // 8 * 8)
+    if taps > 1 and targets <= FEW_TARGETS:
+        most = min(most, FEW_CHANNELS)
     if channels <= most:
         return max(channels, 1)
     return ceil_div(ceil_div(channels, ceil_div(channels, most)), 8) * 8
@@ -221,7 +228,7 @@ cdef inline void pack_task(const Sweep *s, idx task, char *scratch) noexcept nog
     cdef idx row = s.tile.nb * s.tile.itemsize
     cdef char *to = s.panel_data + task * s.panel_bytes
     find_box(s, s.first + task // (s.panels * s.groups), phase)
-    cdef idx taps = box_taps(phase), block = channel_block(taps, s.sources)
+    cdef idx taps = box_taps(phase), block = channel_block(taps, s.sources, s.targets)
     while first < s.sources and taps:
         count = min(block, s.sources - first)
         move_panel(s, phase, group, first, count, panel, to, taps, 0, scratch, True)

@@ -183,38 +183,40 @@ SMALL_PLAN = 1 << 15  # bytes
 SERIAL_WORK = 100_000  # multiply-adds; the compiled sweep opens no parallel region there
 
 
-def _forward_key(verb: str, x: Any, w: Any, b: Any, keywords: Sweep) -> Any:
-    """Key of `_known`; None where the operands are no plain arrays."""
-    if type(x) is type(w) is np.ndarray and (b is None or type(b) is np.ndarray):
-        return (verb, x.shape, w.shape, x.dtype, w.dtype,
-                b if b is None else (b.shape, b.dtype), *keywords.values())
-    return None
-
-
-def _forward_again(key: Any, x: Any, w: Any, b: Any, keywords: Sweep) -> Array | None:
-    """y of a call that is known, else None: to be looked at argument by argument.
+def _recall(verb: str, x: Any, w: Any, b: Any, keywords: Sweep) -> tuple[Any, Known | None]:
+    """Key of `_known`, None where a call cannot be known, and what is known of it.
 
     Keywords must be the same objects, since 1.0 == 1 but is no stride.
     """
+    if not (type(x) is type(w) is np.ndarray and (b is None or type(b) is np.ndarray)):
+        return None, None
+    key = (verb, x.shape, w.shape, x.dtype, w.dtype,
+           b if b is None else (b.shape, b.dtype), *keywords.values())
     try:
         known = _known.get(key)
-    except TypeError:  # a keyword that cannot be a key
-        return None
-    if known is None or not all(map(is_, keywords.values(), known.keywords)):
-        return None
+    except (TypeError, ValueError):  # a keyword that cannot be a key
+        return None, None
+    if known is not None and all(map(is_, keywords.values(), known.keywords)):
+        return key, known
+    return key, None
+
+
+def _forward_again(verb: str, known: Known, x: Array, w: Array, b: Array | None,
+                   n_threads: int | None) -> Array:
+    """y of a call that is known."""
     y = (np.empty(known.y_shape, x.dtype) if x.flags.c_contiguous
          else np.empty_like(x, shape=known.y_shape))
     _sweep.gather(known.plan, x, w, b, y, known.groups, False, False,
-                  1 if known.serial else resolve_threads("", keywords["n_threads"]))
+                  1 if known.serial else resolve_threads(verb, n_threads))
     return y
 
 
 def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
             algorithms: dict[str, Algorithm] = ALGORITHMS) -> Array:
     """y of any family; see `conv`."""
-    key = _forward_key(verb, x, w, b, keywords)
-    if key is not None and (y := _forward_again(key, x, w, b, keywords)) is not None:
-        return y
+    key, known = _recall(verb, x, w, b, keywords)
+    if known is not None:
+        return _forward_again(verb, known, x, w, b, keywords.get("n_threads"))
     call = sort_keywords(verb, keywords, algorithms)
     w, handle = filters_of(verb, w, call.geometry)
     x, w, *bias = operands(verb, x=x, w=w, b=b)
