@@ -43,6 +43,7 @@ PADDED: dict[str, Any] = {"padding": 4}
 LAYERS: list[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ("conv", IMAGE, FILTERS, PADDED),
     ("conv", IMAGE, FILTERS, PADDED | {"padding_mode": "reflect"}),
+    ("conv", (2, 256, 56, 56), (256, 256, 3, 3), {"padding": 1, "algorithm": "fast"}),
     ("conv", (1, 16, 512, 512), (16, 16, 3, 3), {"dilation": 100}),
     ("conv", (1, 8, 2**18), (8, 8, 2**10), {"stride": 2}),
     ("conv", (2, 2048, 7, 7), (2048, 1, 3, 3), {"groups": 2048}),

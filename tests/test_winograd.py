@@ -268,8 +268,9 @@ def test_nothing_to_read(x_shape: Any, w_shape: Any, padding: int) -> None:
     assert not dw.any()
 
 
-@pytest.mark.parametrize("verb", KINDS)
-def test_workspace_is_bounded(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workspace_of_the_weight_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the others is no memory of Python's: see test_memory.py."""
+    verb = "conv_weight_grad"
     case = Case((6, 4, 62, 64), (4, 4, 3, 3), padding=1)
     slab = 300_000  # bytes: a quarter of what one image takes
     monkeypatch.setattr(winograd, "SLAB_BYTES", slab)
@@ -294,6 +295,88 @@ def test_layers_take_it() -> None:
     assert np.allclose(ours.backward(y), plain.backward(y), rtol=1e-5, atol=1e-4)
 
 
+# F(4, 3), which `algorithm="fast"` takes where it pays
+
+WIDE = [Case(x, w, bias=True, dtype="float32", **({"padding": 1} | more)) for x, w, more in (
+    ((3, 40, 18, 21), (48, 40, 3, 3), {}),
+    ((2, 64, 14, 14), (64, 64, 3, 3), {"x_memory": "channels_last"}),
+    ((2, 64, 37), (40, 64, 3), {}),
+    ((2, 70, 15, 13), (96, 35, 3, 3), {"groups": 2}),
+    ((1, 33, 7, 9, 8), (40, 33, 3, 3, 3), {}),  # F(2, 3) on three axes
+    ((2, 65, 12, 13), (66, 65, 1, 3), {"padding": (0, 1)}),  # on one of two
+)]
+FAST = ("conv", "conv_input_grad", "conv_transpose")
+
+
+def test_the_points_make_the_matrices() -> None:
+    """F(4, 3) in float64 on single taps and single inputs: y[e] = w[t] d[e + t], exactly but for
+    rounding, for every e and t."""
+    x = np.eye(40, 40)[:, None, :] * np.ones((1, 64, 1))  # an impulse at each place
+    w = np.zeros((64, 64, 3))
+    for t in range(3):
+        w[t, :, t] = 1
+    got, want = (sc.conv(x, w, algorithm=a) for a in ("fast", "direct"))
+    assert not same_bits(got, want)
+    assert np.allclose(got, want, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", WIDE, ids=str)
+@pytest.mark.parametrize("verb", FAST)
+def test_fast_has_a_small_error(verb: str, case: Case) -> None:
+    """Root mean square errors: F(2, 3) no more than direct, F(4, 3) no more than 5 times that."""
+    values = operands(verb, case)
+    doubles = {k: v.astype(np.float64) if isinstance(v, np.ndarray) else v
+               for k, v in values.items()}
+    want = call(verb, replace(case, dtype="float64"), doubles)
+
+    def error(algorithm: str) -> float:
+        off = call(verb, case, values, algorithm=algorithm) - want
+        return float(np.sqrt(np.mean(np.square(off))))
+
+    assert 0 < error("fast") <= 5 * error("direct")
+    if set(case.geometry.kernel) == {3}:
+        assert 0 < error("winograd") <= error("direct")
+
+
+@pytest.mark.parametrize("case", WIDE, ids=str)
+@pytest.mark.parametrize("verb", FAST)
+def test_fast_keeps_its_bits(verb: str, case: Case) -> None:
+    """With other threads, another split of the batch, packed filters, other strides and out=."""
+    values = operands(verb, case)
+    want = call(verb, case, values, algorithm="fast", n_threads=1)
+    assert not same_bits(want, call(verb, case, values))
+    keywords = {k: v for k, v in case.keywords.items() if k in (
+        "stride", "padding", "dilation", "groups", "padding_mode")}
+    packed = values | {"w": sc.pack(values["w"], verb=verb, algorithm="fast", **keywords)}
+    for n in (1, 2, 3):
+        assert same_bits(call(verb, case, values, algorithm="fast", n_threads=n), want)
+        assert same_bits(call(verb, case, packed, algorithm="fast", n_threads=n), want)
+    data = "dy" if verb == "conv_input_grad" else "x"
+    first = {**values, data: values[data][:1]}
+    if "x_shape" in values:
+        first["x_shape"] = (1, *values["x_shape"][1:])
+    assert same_bits(call(verb, case, first, algorithm="fast"), want[:1])
+    strided = {k: LAYOUTS["strided"](v) if isinstance(v, np.ndarray) else v
+               for k, v in values.items()}
+    out = LAYOUTS["strided"](np.full_like(want, np.nan))
+    call(verb, case, strided, algorithm="fast", out=out)
+    assert same_bits(out, want)
+
+
+def test_weights_that_are_not_finite_take_the_direct_sweep() -> None:
+    case = WIDE[0]
+    values = operands("conv", case)
+    values["w"][3, 5, 0, 1] = np.inf
+    values["w"][7, 2, 2, 2] = np.nan
+    with np.errstate(invalid="ignore"):
+        assert same_bits(call("conv", case, values, algorithm="fast"), call("conv", case, values))
+
+
+def test_few_channels_take_the_direct_sweep() -> None:
+    case = Case((2, 16, 20, 20), (64, 16, 3, 3), padding=1, dtype="float32")
+    assert same_bits(run("conv", case, algorithm="fast"), run("conv", case))
+
+
 # The errors
 
 @pytest.mark.parametrize("w_shape, more, words", [
@@ -310,12 +393,16 @@ def test_other_geometries_raise(verb: str, w_shape: Any, more: Any, words: str) 
 
 
 @pytest.mark.parametrize("verb", ["conv", "conv_input_grad", "conv_transpose"])
-def test_packed_filters_raise(verb: str) -> None:
+def test_filters_packed_for_another_algorithm_raise(verb: str) -> None:
     case = Case((2, 3, 9, 8), (4, 3, 3, 3))
     values = operands(verb, case)
     values["w"] = sc.pack(values["w"], verb=verb)
-    with pytest.raises(ValueError, match=rf"{verb}: .* takes w as an array, .*\(4, 3, 3, 3\)"):
+    with pytest.raises(ValueError, match=f"{verb}: w was packed with algorithm='direct', "
+                                         "got algorithm='winograd'"):
         call(verb, case, values, algorithm="winograd")
+    with pytest.raises(ValueError, match=r"pack: tiled_conv: algorithm must be one of 'direct', "
+                                         "'fast', got 'winograd'"):
+        sc.pack(np.ones((2, 4, 3, 3)), verb="tiled_conv", algorithm="winograd")
 
 
 @pytest.mark.parametrize("kind", ["", "_input_grad", "_weight_grad"])

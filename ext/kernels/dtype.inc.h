@@ -21,6 +21,7 @@ typedef T BLOCK __attribute__((vector_size(SIDE * sizeof(T)), aligned(1), may_al
 #endif
 
 #include "tile.inc.h"
+#include "blend.inc.h"
 
 #define MOVE NAME(move)
 #define ADD NAME(add)
@@ -35,6 +36,8 @@ static const sc_tiles NAME(tiles) = {
     .half = MOST_HALF,
     .nb = NB,
     .tile = {KIND(SC_OUTER), KIND(SC_LANES), KIND(SC_SPREAD)},
+    .blend = {NAME(blend_SC_DATA2), NAME(blend_SC_FILTER2), NAME(blend_SC_OUTPUT2),
+              NAME(blend_SC_DATA4), NAME(blend_SC_FILTER4), NAME(blend_SC_OUTPUT4)},
     .move = MOVE,
     .add = ADD,
     .finite = FINITE,
@@ -49,6 +52,7 @@ static const sc_tiles NAME(tiles) = {
 #undef INTERLEAVE_LOW
 #undef INTERLEAVE_HIGH
 #undef LOAD
+#undef BLEND
 #undef TILE_NAME
 #undef TILE
 #undef THREE_TILES

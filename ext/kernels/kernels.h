@@ -33,6 +33,14 @@ typedef void (*sc_tile)(void *to_a, void *to_b, ptrdiff_t to_row, const void *st
                         ptrdiff_t rs, ptrdiff_t ks, const sc_line *line, ptrdiff_t lines,
                         ptrdiff_t len, const void *w, ptrdiff_t ws);
 
+/* Transforms of Winograd's F(2, 3) and F(4, 3): see blend.inc.h. */
+enum { SC_DATA2, SC_FILTER2, SC_OUTPUT2, SC_DATA4, SC_FILTER4, SC_OUTPUT4, SC_BLENDS };
+
+/* to[r*to_row + t*to_step + v] = sum over c of matrix[r][c] * from[c*from_row + t*from_step + v]
+ * for t < count and v < n, n a multiple of nb/2. */
+typedef void (*sc_blend)(void *to, ptrdiff_t to_row, ptrdiff_t to_step, const void *from,
+                         ptrdiff_t from_row, ptrdiff_t from_step, ptrdiff_t count, ptrdiff_t n);
+
 /* dst[r][c] = src[r][c] for any strides in bytes. */
 typedef void (*sc_move)(void *dst, ptrdiff_t dst_row, ptrdiff_t dst_col, const void *src,
                         ptrdiff_t src_row, ptrdiff_t src_col, ptrdiff_t rows, ptrdiff_t cols);
@@ -53,6 +61,7 @@ typedef struct {
     ptrdiff_t half; /* rows of half a tile, at most */
     ptrdiff_t nb;   /* values in a row of a full tile, two vectors */
     sc_tile tile[SC_KINDS][2][SC_MOST_HALF]; /* [one or two vectors wide - 1][half - 1] */
+    sc_blend blend[SC_BLENDS];
     sc_move move;
     sc_add add;
     sc_finite finite;

@@ -13,37 +13,54 @@
  * Parameters: T, VECTOR, VECTOR_ANY, MOST_HALF, NAME(x). */
 #define LOAD(at) (*(const VECTOR_ANY *)(at))
 
+/* One step of all rows, from the given places. */
+static inline __attribute__((always_inline)) void NAME(step)(
+    const int kind, const int half, const int nv, VECTOR (*sum)[2], const T *xa, const T *xb,
+    ptrdiff_t rs, const T *w)
+{
+    enum { VL = sizeof(VECTOR) / sizeof(T) };
+    VECTOR wv[2];
+    UNROLL for (int v = 0; v < nv; v++) {
+        if (kind == SC_SPREAD) wv[v] = *w - (VECTOR){0}; /* -0 stays what it is */
+        else wv[v] = LOAD(w + v * VL);
+    }
+    UNROLL for (int i = 0; i < 2 * half; i++) {
+        const T *x = i < half ? xa + i * rs : xb + (i - half) * rs;
+        if (kind == SC_OUTER) {
+            const T one = *x;
+            UNROLL for (int v = 0; v < nv; v++) sum[i][v] += one * wv[v];
+        } else if (kind == SC_LANES) {
+            const VECTOR each = LOAD(x);
+            UNROLL for (int v = 0; v < nv; v++) sum[i][v] += each * wv[v];
+        } else {
+            UNROLL for (int v = 0; v < nv; v++) sum[i][v] += LOAD(x + v * VL) * wv[v];
+        }
+    }
+}
+
 static inline __attribute__((always_inline)) void NAME(tile)(
     const int kind, const int half, const int nv, T *to_a, T *to_b, ptrdiff_t to_row,
     const T *start_a, const T *start_b, ptrdiff_t start_row, const T *xa_, const T *xb_,
     ptrdiff_t rs, ptrdiff_t ks, const sc_line *line, ptrdiff_t lines, ptrdiff_t len, const T *w_,
     ptrdiff_t ws)
 {
-    enum { VL = sizeof(VECTOR) / sizeof(T) };
+    enum { VL = sizeof(VECTOR) / sizeof(T), STEPS = 4 };
     VECTOR sum[2 * MOST_HALF][2];
     UNROLL for (int i = 0; i < 2 * half; i++)
         UNROLL for (int v = 0; v < nv; v++) sum[i][v] = (VECTOR){0};
 
     for (ptrdiff_t l = 0; l < lines; l++) {
         const T *xa = xa_ + line[l].x, *xb = xb_ + line[l].x, *w = w_ + line[l].w;
-        for (ptrdiff_t k = 0; k < len; k++) {
-            VECTOR wv[2];
-            UNROLL for (int v = 0; v < nv; v++) {
-                if (kind == SC_SPREAD) wv[v] = *w - (VECTOR){0}; /* -0 stays what it is */
-                else wv[v] = LOAD(w + v * VL);
-            }
-            UNROLL for (int i = 0; i < 2 * half; i++) {
-                const T *x = i < half ? xa + i * rs : xb + (i - half) * rs;
-                if (kind == SC_OUTER) {
-                    const T one = *x;
-                    UNROLL for (int v = 0; v < nv; v++) sum[i][v] += one * wv[v];
-                } else if (kind == SC_LANES) {
-                    const VECTOR each = LOAD(x);
-                    UNROLL for (int v = 0; v < nv; v++) sum[i][v] += each * wv[v];
-                } else {
-                    UNROLL for (int v = 0; v < nv; v++) sum[i][v] += LOAD(x + v * VL) * wv[v];
-                }
-            }
+        ptrdiff_t k = len;
+        for (; k >= STEPS; k -= STEPS) {
+            UNROLL for (int u = 0; u < STEPS; u++)
+                NAME(step)(kind, half, nv, sum, xa + u * ks, xb + u * ks, rs, w + u * ws);
+            xa += STEPS * ks;
+            xb += STEPS * ks;
+            w += STEPS * ws;
+        }
+        for (; k > 0; k--) {
+            NAME(step)(kind, half, nv, sum, xa, xb, rs, w);
             xa += ks;
             xb += ks;
             w += ws;
@@ -64,8 +81,15 @@ static inline __attribute__((always_inline)) void NAME(tile)(
         ptrdiff_t start_row, const void *xa, const void *xb, ptrdiff_t rs, ptrdiff_t ks,          \
         const sc_line *line, ptrdiff_t lines, ptrdiff_t len, const void *w, ptrdiff_t ws)         \
     {                                                                                             \
-        NAME(tile)(kind, half, nv, to_a, to_b, to_row, start_a, start_b, start_row, xa, xb, rs,   \
-                   ks, line, lines, len, w, ws);                                                  \
+        if (kind == SC_OUTER && ks == 1 && ws == NB)                                              \
+            NAME(tile)(kind, half, nv, to_a, to_b, to_row, start_a, start_b, start_row, xa, xb,   \
+                       rs, 1, line, lines, len, w, NB);                                           \
+        else if (kind == SC_OUTER && rs == 1 && ws == NB)                                         \
+            NAME(tile)(kind, half, nv, to_a, to_b, to_row, start_a, start_b, start_row, xa, xb,   \
+                       1, ks, line, lines, len, w, NB);                                           \
+        else                                                                                      \
+            NAME(tile)(kind, half, nv, to_a, to_b, to_row, start_a, start_b, start_row, xa, xb,   \
+                       rs, ks, line, lines, len, w, ws);                                          \
     }
 
 /* All heights of the tile, up to what the registers hold. */

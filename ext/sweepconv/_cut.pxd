@@ -10,8 +10,8 @@ from sweepconv._kernels cimport SC_LANES, SC_OUTER, SC_SPREAD, sc_line
 from sweepconv._planes cimport channel_pitch, plane_size
 from sweepconv._runs cimport Pair, Run
 from sweepconv._task cimport (
-    FEW_CHANNELS, FEW_TARGETS, INIT, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS, Sweep, best_half, channel_block,
-    most_vectors,
+    FEW_CHANNELS, FEW_TARGETS, INIT, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS, WIDE_CHANNELS,
+    Sweep, best_half, channel_block, most_vectors,
 )
 
 cdef enum:
@@ -24,6 +24,8 @@ cdef enum:
     LEAST_PLANE = 512         # pixels
     MOST_PLANE = 16384
     TASK_TARGETS = 256        # filters' targets that share one packing of the source
+    BLOCK_TILES = 28          # Winograd
+    WIDE_TARGETS = 64         # Winograd: those whose products are held at once
     SHARE_BYTES = 384 * 1024  # sums of one task of the weight gradient
     SHARES = 16               # weight gradient: tasks to aim at, for any number of threads
 
@@ -178,14 +180,29 @@ cdef inline void lay_out(Sweep *s, idx source, idx pixels, idx spare, idx runs, 
     s.at[LINES] = at
     at += aligned(lines)
     s.at[INIT] = at
-    at += aligned(max(s.rows, s.chunk, <idx>1) * s.tile.nb * s.tile.itemsize)
+    at += aligned(max(s.rows, s.chunk, s.wide + 1) * s.tile.nb * s.tile.itemsize)
     s.at[OWN] = at
     s.scratch_bytes = at + aligned(own) + ALIGN
 
 
+cdef inline idx tile_edge(const Sweep *s, const Extents *e, int a) noexcept nogil:
+    """Winograd: outputs of a tile along spatial axis a."""
+    return s.winograd if e.taps[a] == 3 else 1
+
+
+cdef inline idx tile_places(const Sweep *s, const Extents *e) noexcept nogil:
+    """Winograd: positions of a tile."""
+    cdef idx n = 1
+    cdef int a
+    for a in range(3):
+        n *= tile_edge(s, e, a) + 2 if tile_edge(s, e, a) > 1 else 1
+    return n
+
+
 cdef inline void size_panels(Sweep *s, const Extents *e) noexcept nogil:
     cdef idx row = aligned(s.rows) if s.planes else s.tile.nb
-    s.panel_bytes = aligned(filter_panel_steps(e) * s.sources * row * s.tile.itemsize)
+    cdef idx steps = tile_places(s, e) if s.winograd else filter_panel_steps(e)
+    s.panel_bytes = aligned(steps * s.sources * row * s.tile.itemsize)
 
 
 cdef inline idx pack_scratch(const Sweep *s, const Extents *e) noexcept nogil:
@@ -254,6 +271,48 @@ cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
             (filter_panel_steps(e) + 1) * sizeof(idx),
             (filter_panel_steps(e) + 1) * sizeof(sc_line),
             2 * s.panel_bytes if s.own_filters else 0)
+
+
+cdef inline void choose_winograd(Sweep *s, const Extents *e, int threads) noexcept nogil:
+    """Blocks of about BLOCK_TILES tiles, two tasks for each thread where the work allows it."""
+    cdef idx tiles = BLOCK_TILES, left, most, n
+    cdef int a
+    s.vector_channels = ceil_div(s.sources, s.tile.nb // 2) * (s.tile.nb // 2)
+    s.wide = max(min(s.panels, <idx>WIDE_TARGETS // s.tile.nb), 1)
+    s.chunk, s.group_chunk, s.group_chunks = max(s.panels, 1), 1, s.groups
+    while True:
+        left = tiles
+        for a in range(AXES - 1, -1, -1):
+            most = ceil_div(e.outputs[a - 1], tile_edge(s, e, a - 1)) if a else s.batch
+            s.blocks[a] = ceil_div(most, max(min(left, most), 1))
+            n = max(ceil_div(most, max(s.blocks[a], 1)), 1)
+            s.blocks[a] = ceil_div(most, n)
+            s.size[a] = n * tile_edge(s, e, a - 1) if a else n
+            left = max((left + n // 2) // n, 1)
+        s.chunks = ceil_div(s.panels, s.chunk)
+        if gather_tasks(s) >= 2 * threads:
+            break
+        if tiles > BLOCK_TILES // 2:
+            tiles = BLOCK_TILES // 2
+        elif s.chunk > 2 * s.wide:
+            s.chunk = ceil_div(s.chunk, 2)
+        else:
+            break
+
+
+cdef inline void lay_out_winograd(Sweep *s, const Extents *e) noexcept nogil:
+    cdef idx panel = s.size[0], tiles = s.size[0], itemsize = s.tile.itemsize, m, n, rows, outputs
+    cdef idx filters = tile_places(s, e) * WIDE_CHANNELS * s.tile.nb * itemsize
+    cdef int a
+    for a in range(3):
+        m = tile_edge(s, e, a)
+        n = s.size[a + 1] // m
+        tiles *= n
+        panel *= n * (m + 2) if m > 1 else n
+    panel = max(panel * max(<idx>WIDE_CHANNELS, s.tile.nb) * itemsize, filters)
+    rows = (tiles + 2 * s.tile.half) * tile_places(s, e) * itemsize
+    lay_out(s, panel, rows * s.vector_channels, rows * s.wide * s.tile.nb, panel, 0, 0,
+            s.size[3] * s.tile.nb * itemsize)
 
 
 cdef inline idx share_bytes(const Sweep *s, const Extents *e) noexcept nogil:

@@ -3,6 +3,12 @@ cdef extern from "kernels.h" nogil:
         SC_OUTER
         SC_LANES
         SC_SPREAD
+        SC_DATA2
+        SC_FILTER2
+        SC_OUTPUT2
+        SC_DATA4
+        SC_FILTER4
+        SC_OUTPUT4
 
     ctypedef struct sc_line:
         Py_ssize_t x
@@ -13,6 +19,9 @@ cdef extern from "kernels.h" nogil:
                              const void *xb, Py_ssize_t rs, Py_ssize_t ks, const sc_line *line,
                              Py_ssize_t lines, Py_ssize_t len, const void *w,
                              Py_ssize_t ws) noexcept nogil
+    ctypedef void (*sc_blend)(void *to, Py_ssize_t to_row, Py_ssize_t to_step, const void *source,
+                              Py_ssize_t from_row, Py_ssize_t from_step, Py_ssize_t count,
+                              Py_ssize_t n) noexcept nogil
     ctypedef void (*sc_move)(void *dst, Py_ssize_t dst_row, Py_ssize_t dst_col, const void *src,
                              Py_ssize_t src_row, Py_ssize_t src_col, Py_ssize_t rows,
                              Py_ssize_t cols) noexcept nogil
@@ -26,6 +35,7 @@ cdef extern from "kernels.h" nogil:
         Py_ssize_t half
         Py_ssize_t nb
         sc_tile tile[3][2][7]
+        sc_blend blend[6]
         sc_move move
         sc_add add
         sc_finite finite

@@ -64,22 +64,23 @@ cdef inline void pack_source(const sc_tiles *t, const Block *b, const Array *x, 
     `beyond` bytes of zeros follow, which the last tile reads and nobody uses: what stood there
     before could be denormal, and slow.
     """
-    cdef idx row = b.extent[3] * width
     cdef idx n, i, j, d, h
     cdef const char *image
+    cdef char *row
     for n in range(b.low[0], b.low[0] + b.n[0]):
         image = x.data + n * x.batch + first * x.channel
         for i in range(b.extent[1]):
             d = b.phase[0].index[b.low[1] * b.stride[1] + i]
             for j in range(b.extent[2]):
                 h = b.phase[1].index[b.low[2] * b.stride[2] + j]
+                row = panel + ((n - b.low[0]) * b.pitch[0] + i * b.pitch[1]
+                               + j * b.pitch[2]) * width
                 if d < 0 or h < 0:
-                    memset(panel, 0, row)
+                    memset(row, 0, b.extent[3] * width)
                 else:
                     pack_row(t, b, image + d * x.space[0] + h * x.space[1], x.space[2], c, width,
-                             panel)
-                panel += row
-    memset(panel, 0, beyond)
+                             row)
+    memset(panel + b.n[0] * b.pitch[0] * width, 0, beyond)
 
 
 cdef inline void target_steps(const Block *b, const Array *y, idx *steps) noexcept nogil:

@@ -17,7 +17,8 @@ from libc.string cimport memcpy, memset
 from sweepconv._box cimport Array, Extents, Filters, Phase, ceil_div, idx, joined_taps, span
 from sweepconv._cut cimport (
     ALIGN, SHARES, aligned, box_steps, choose_gather, choose_kind, choose_shares, choose_values,
-    gather_tasks, lay_out_gather, lay_out_reduce, pack_scratch, size_panels,
+    choose_winograd, gather_tasks, lay_out_gather, lay_out_reduce, lay_out_winograd, pack_scratch,
+    size_panels,
 )
 from sweepconv._gather cimport gather_task
 from sweepconv._kernels cimport active_tiles
@@ -25,6 +26,7 @@ from sweepconv._planes_gather cimport pack_planes_task, planes_task
 from sweepconv._planes_reduce cimport planes_fold_task, planes_reduce_task
 from sweepconv._reduce cimport fold_task, reduce_task
 from sweepconv._task cimport Sweep, pack_task
+from sweepconv._winograd cimport pack_winograd_task, winograd_task
 
 cdef extern from *:
     """
@@ -105,6 +107,19 @@ cdef class Plan:
         to.end = number
         even_runs(to.index, to.extent, number)
         return number + to.extent
+
+    def winograd(self):
+        """Whether F(m, 3) applies: 3 taps at neighbouring places of the last axis, there or one tap
+        on the others, one phase and unit stride everywhere."""
+        cdef const Phase *p
+        cdef int a
+        for a in range(3):
+            if self.count[a] != 1:
+                return False
+            p = self.phases[a]
+            if p.stride != 1 or not (p.taps == 3 and span(p) == 3 or p.taps == 1 and a < 2):
+                return False
+        return True
 
     def __dealloc__(self):
         free(self.memory)
@@ -209,12 +224,16 @@ cdef class Packed:
 
 
 cdef void init_sweep(Sweep *s, Plan plan, idx itemsize, idx batch, idx groups, idx sources,
-                     idx targets, bint gathers) noexcept:
+                     idx targets, bint gathers, int winograd) noexcept:
     cdef int a
     memset(s, 0, sizeof(Sweep))
     s.tile = active_tiles(itemsize)
     s.batch, s.all_groups, s.sources, s.targets = batch, groups, sources, targets
-    choose_kind(s, &plan.extents, gathers)
+    s.winograd = winograd
+    if winograd:
+        choose_values(s)
+    else:
+        choose_kind(s, &plan.extents, gathers)
     for a in range(3):
         s.phases[a] = plan.phases[a]
         s.phase_count[a] = plan.count[a]
@@ -242,10 +261,15 @@ cdef int run_tasks(const Sweep *s, Task work, idx tasks, double steps, int threa
 
 cdef int pack_boxes(Sweep *s, Plan plan, idx boxes, int threads, char *scratch) except -1:
     cdef idx tasks = boxes * s.groups * s.panels
-    return run_tasks(s, pack_planes_task if s.planes else pack_task, tasks, MOVE_WORK * tasks * s.panel_bytes, threads, scratch)
+    cdef Task work = pack_task
+    if s.planes:
+        work = pack_planes_task
+    elif s.winograd:
+        work = pack_winograd_task
+    return run_tasks(s, work, tasks, MOVE_WORK * tasks * s.panel_bytes, threads, scratch)
 
 
-def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads):
+def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads, int winograd=0):
     """Filter panels of all boxes, for many calls of `gather` with these filters."""
     cdef Sweep s
     cdef Buffers held = Buffers()
@@ -253,12 +277,16 @@ def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads)
     cdef idx o = w.shape[w.ndim - rank - 2], c = w.shape[w.ndim - rank - 1]
     cdef Packed packed = Packed()
     init_sweep(&s, plan, w.itemsize, 1, groups, o // groups if transposed else c,
-               c if transposed else o // groups, True)
+               c if transposed else o // groups, True, winograd)
     describe_filters(&s.filters, w, rank, o // groups, transposed)
     size_panels(&s, &plan.extents)
     packed.memory = Memory(plan.extents.boxes * s.groups * s.panels * s.panel_bytes)
     s.panel_data = packed.memory.data
-    s.scratch_bytes = aligned(pack_scratch(&s, &plan.extents))
+    if winograd:
+        choose_winograd(&s, &plan.extents, threads)
+        lay_out_winograd(&s, &plan.extents)
+    else:
+        s.scratch_bytes = aligned(pack_scratch(&s, &plan.extents))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
     packed.plan = plan
     packed.finite = True
@@ -268,13 +296,13 @@ def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads)
 
 
 def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed, bint accumulate,
-           int threads, Packed packed=None, bint only_finite=False):
+           int threads, Packed packed=None, bint only_finite=False, int winograd=0):
     """target[n, o, p] (+)= bias[o] + sum of source and filters, for every box of the plan.
 
     source (n, c, *spatial), target (n, o, *spatial), filters (*bank, O, C/groups, *kernel) as a
     forward sweep takes them, bias (*bank, o) or None.  The target is not empty.  With only_finite,
     filters that are not all finite are left alone: then the answer is False, and nothing is
-    written.
+    written.  `winograd`: m of F(m, 3) for a plan to which it applies, 0 for the direct sweep.
     """
     cdef Sweep s
     cdef Buffers held = Buffers()
@@ -292,7 +320,7 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
     if plan.extents.boxes == 0:
         return True
     init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
-               y.shape[1] // groups, True)
+               y.shape[1] // groups, True, winograd)
     describe_array(&s.source, x)
     describe_array(&s.target, y)
     describe_filters(&s.filters, w, rank, o // groups, transposed)
@@ -305,11 +333,15 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
     s.accumulate = accumulate
     size_panels(&s, &plan.extents)
     box_bytes = s.groups * s.panels * s.panel_bytes
-    choose_gather(&s, &plan.extents, threads)
-    if packed is not None or only_finite:
-        s.own_filters = False
-        size_panels(&s, &plan.extents)
-    lay_out_gather(&s, &plan.extents)
+    if winograd:
+        choose_winograd(&s, &plan.extents, threads)
+        lay_out_winograd(&s, &plan.extents)
+    else:
+        choose_gather(&s, &plan.extents, threads)
+        if packed is not None or only_finite:
+            s.own_filters = False
+            size_panels(&s, &plan.extents)
+        lay_out_gather(&s, &plan.extents)
     steps = box_steps(&s, &plan.extents)
     threads = max(1, min(threads, plan.extents.boxes * gather_tasks(&s)))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
@@ -322,6 +354,11 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
         panels = Memory(boxes * box_bytes)
     s.panel_data = panels.data if panels is not None else NULL
     s.finite = &finite
+    cdef Task work = gather_task
+    if s.planes:
+        work = planes_task
+    elif winograd:
+        work = winograd_task
     cdef bint pack_here = packed is None and not s.own_filters
     # Look at all before any is written.
     if only_finite and pack_here and boxes < plan.extents.boxes:
@@ -333,8 +370,7 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
             pack_boxes(&s, plan, boxes, threads, scratch.data)
             if only_finite and not finite:
                 return False
-        run_tasks(&s, planes_task if s.planes else gather_task, boxes * gather_tasks(&s),
-                  boxes * steps, threads, scratch.data)
+        run_tasks(&s, work, boxes * gather_tasks(&s), boxes * steps, threads, scratch.data)
         s.first += boxes
     return True
 
@@ -357,7 +393,7 @@ def reduce(Plan plan, source, dy, filters, idx groups, bint accumulate, int thre
     cdef Py_buffer *w = held.take(filters, True)
     cdef int rank = x.ndim - 2
     init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
-               y.shape[1] // groups, False)
+               y.shape[1] // groups, False, 0)
     describe_array(&s.source, x)
     describe_array(&s.target, y)
     describe_filters(&s.filters, w, rank, s.targets, False)

@@ -17,6 +17,7 @@ from sweepconv._panel cimport Columns, move_filters
 cdef enum:
     FEW_TARGETS = 12   # up to which lanes of targets would be mostly empty
     FEW_CHANNELS = 16
+    WIDE_CHANNELS = 32  # Winograd: of a transformation, whose panels stay in the second-level cache
     STEPS = 576  # of one tile: its filter panel, 72 KiB, stays in the second-level cache
 
 cdef enum:
@@ -66,6 +67,9 @@ cdef struct Sweep:
     idx first               # box of task 0; weight gradient: share of task 0
     idx round               # weight gradient: of `rounds` that each part is taken in
     idx rounds
+    int winograd            # gather: m of F(m, 3), or 0: the direct sweep
+    idx vector_channels     # Winograd: sources, filled up to whole vectors
+    idx wide                # Winograd: filter panels that meet one position of the source at once
     bint own_filters        # gather: each task packs the filters that it alone uses
     bint accumulate
     int *finite             # gather: cleared when a filter panel holds NaN or Inf
@@ -171,7 +175,7 @@ cdef inline idx best_half(const Sweep *s, idx length, idx lines, int vectors) no
     """
     cdef idx half = s.tile.half, best = half, least = -1, cost
     while half > 0:
-        cost = (lines * ceil_div(length, half) + 1) // 2 * max(2 * half * vectors, 8)
+        cost = (lines * ceil_div(length, half) + 1) // 2 * max(2 * half * vectors + 1, 10)
         if least < 0 or cost < least:
             best, least = half, cost
         half -= 1

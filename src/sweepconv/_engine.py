@@ -47,15 +47,28 @@ class Gradient(Sweep, total=False):
 class Algorithm(NamedTuple):
     """The arithmetic of a sweep, once all arguments are checked and there is an array to write."""
 
-    # (verb, geometry, handle or None): raises where the algorithm cannot apply
-    check: Callable[[str, Geometry, Handle], None]
-    # (geometry, x, w, b or None, y, threads, handle or None)
-    forward: Callable[[Geometry, Array, Array, Array | None, Array, int, Handle], None]
-    # (geometry, axes of dx over dy, dy, w, b or None, dx, accumulate, threads, handle or None)
-    input_grad: Callable[[Geometry, Axes, Array, Array, Array | None, Array, bool, int, Handle],
-                         None]
+    name: str
+    # (verb, geometry): raises where the algorithm cannot apply
+    check: Callable[[str, Geometry], None]
+    # geometry -> m of Winograd's F(m, 3) for y and dx, or 0: the direct sweep
+    winograd: Callable[[Geometry], int]
     # (geometry, x, dy, dw, accumulate, threads)
     weight_grad: Callable[[Geometry, Array, Array, Array, bool, int], None]
+
+
+class Call(NamedTuple):
+    """The keywords of a call, sorted."""
+
+    geometry: dict[str, Any]
+    algorithm: Algorithm
+    out: Array | None
+    accumulate: bool
+    threads: int
+
+    @property
+    def of_filters(self) -> dict[str, Any]:
+        """The keywords that packed filters depend on."""
+        return self.geometry | {"algorithm": self.algorithm.name}
 
 
 class _Plans:
@@ -94,27 +107,38 @@ _forward_axes = lru_cache(maxsize=1024)(phases.axes)
 _input_grad_axes = lru_cache(maxsize=1024)(phases.input_grad_axes)
 
 
-def _direct_forward(g: Geometry, x: Array, w: Array, b: Array | None, y: Array, threads: int,
-                    handle: Handle) -> None:
+def _gather(plan: _sweep.Plan, source: Array, w: Array, b: Array | None, target: Array, groups: int,
+            transposed: bool, accumulate: bool, threads: int, handle: Handle, only_finite: bool,
+            winograd: int) -> bool:
+    panels = handle.panels(plan, groups, transposed, threads, winograd) if handle else None
+    return _sweep.gather(plan, source, w, b, target, groups, transposed, accumulate, threads,
+                         panels, only_finite, winograd)
+
+
+def _forward(g: Geometry, x: Array, w: Array, b: Array | None, y: Array, call: Call,
+             handle: Handle) -> None:
+    """Winograd's transforms would spread NaN and Inf of the weights: such are left to the direct
+    sweep."""
     plan, _ = _plans.get(_forward_axes(g))
-    _sweep.gather(plan, x, w, b, y, g.groups, False, False, threads,
-                  handle.panels(plan, g.groups, False, threads) if handle else None)
+    m = call.algorithm.winograd(g) if plan.winograd() else 0
+    if not (m and _gather(plan, x, w, b, y, g.groups, False, False, call.threads, handle, True, m)):
+        _gather(plan, x, w, b, y, g.groups, False, False, call.threads, handle, False, 0)
 
 
-def _direct_input_grad(g: Geometry, axes: Axes, dy: Array, w: Array, b: Array | None, dx: Array,
-                       accumulate: bool, threads: int, handle: Handle) -> None:
+def _input_grad(g: Geometry, axes: Axes, dy: Array, w: Array, b: Array | None, dx: Array,
+                accumulate: bool, call: Call, handle: Handle) -> None:
     """With weights that are not all finite, 0 * Inf must not leave the receptive field."""
     for exact in (False, True):
         plan, covers = _plans.get(axes, exact)
         if not covers and not accumulate:
             dx[...] = 0 if b is None else b.reshape(-1, *(1,) * g.rank)
-        panels = handle.panels(plan, g.groups, True, threads) if handle else None
-        if _sweep.gather(plan, dy, w, b, dx, g.groups, True, accumulate, threads, panels,
-                         not exact):
+        m = call.algorithm.winograd(g) if plan.winograd() and not exact else 0
+        if _gather(plan, dy, w, b, dx, g.groups, True, accumulate, call.threads, handle, not exact,
+                   m):
             return
 
 
-def _direct_weight_grad(g: Geometry, x: Array, dy: Array, dw: Array, accumulate: bool,
+def direct_weight_grad(g: Geometry, x: Array, dy: Array, dw: Array, accumulate: bool,
                         threads: int) -> None:
     unused = any(p > n for p, n in zip(g.period, g.out_size, strict=True))
     if unused and not accumulate:
@@ -123,18 +147,13 @@ def _direct_weight_grad(g: Geometry, x: Array, dy: Array, dw: Array, accumulate:
     _sweep.reduce(plan, x, dy, dw, g.groups, accumulate, threads)
 
 
-DIRECT = Algorithm(lambda *_: None, _direct_forward, _direct_input_grad, _direct_weight_grad)
-ALGORITHMS = {"direct": DIRECT, "fast": DIRECT}  # nothing beats it yet at equal bits
+def _never(g: Geometry) -> int:
+    return 0
 
 
-class Call(NamedTuple):
-    """The keywords of a call, sorted."""
-
-    geometry: dict[str, Any]
-    algorithm: Algorithm
-    out: Array | None
-    accumulate: bool
-    threads: int
+DIRECT = Algorithm("direct", lambda *_: None, _never, direct_weight_grad)
+# Nothing beats the direct sweep where filters are not shared; for `conv` see winograd.py.
+ALGORITHMS = {"direct": DIRECT, "fast": DIRECT._replace(name="fast")}
 
 
 def sort_keywords(verb: str, keywords: Any, algorithms: dict[str, Algorithm],
@@ -218,15 +237,15 @@ def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
     if known is not None:
         return _forward_again(verb, known, x, w, b, keywords.get("n_threads"))
     call = sort_keywords(verb, keywords, algorithms)
-    w, handle = filters_of(verb, w, call.geometry)
+    w, handle = filters_of(verb, w, call.of_filters)
     x, w, *bias = operands(verb, x=x, w=w, b=b)
     g = geometry(verb, family, x.shape, w.shape, **call.geometry)
-    call.algorithm.check(verb, g, handle)
+    call.algorithm.check(verb, g)
     if bias:
         require_shape(verb, "b", bias[0], g.b_shape, f"for w.shape = {w.shape}")
     y, (x, w, *bias) = result(verb, g.y_shape, x, call.out, (x, w, *bias))
     if y.size:
-        call.algorithm.forward(g, x, w, bias[0] if bias else None, y, call.threads, handle)
+        _forward(g, x, w, bias[0] if bias else None, y, call, handle)
         if key is not None and call.algorithm is DIRECT and call.out is None:
             plan, _ = _plans.get(_forward_axes(g))
             if plan.nbytes <= SMALL_PLAN:
@@ -241,10 +260,10 @@ def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any, keyword
                algorithms: dict[str, Algorithm] = ALGORITHMS) -> Array:
     """dx of any family; see `conv_input_grad`."""
     call = sort_keywords(verb, keywords, algorithms, "accumulate")
-    w, handle = filters_of(verb, w, call.geometry)
+    w, handle = filters_of(verb, w, call.of_filters)
     dy, w = operands(verb, dy=dy, w=w)
     g = geometry(verb, family, as_shape(verb, "x_shape", x_shape), w.shape, **call.geometry)
-    call.algorithm.check(verb, g, handle)
+    call.algorithm.check(verb, g)
     require_shape(verb, "dy", dy, g.y_shape, f"for x_shape = {g.x_shape}, w.shape = {w.shape}")
     dx, (dy, w) = result(verb, g.x_shape, dy, call.out, (dy, w), call.accumulate)
     transpose(g, dy, w, None, dx, call, handle)
@@ -259,10 +278,10 @@ def transpose(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array, call
         return
     axes, folds = _input_grad_axes(g)
     if not any(map(any, folds)):
-        call.algorithm.input_grad(g, axes, dy, w, b, dx, call.accumulate, call.threads, handle)
+        _input_grad(g, axes, dy, w, b, dx, call.accumulate, call, handle)
         return
     padded = np.empty_like(dx, shape=(*dx.shape[:2], *(a.size for a in axes)), subok=False)
-    call.algorithm.input_grad(g, axes, dy, w, None, padded, False, call.threads, handle)
+    _input_grad(g, axes, dy, w, None, padded, False, call, handle)
     image = fold_padding(padded, g, folds)
     if b is not None:
         image += b.reshape(-1, *(1,) * g.rank)
@@ -291,7 +310,7 @@ def weight_grad(verb: str, family: Family, x: Any, dy: Any, w_shape: Any, keywor
     call = sort_keywords(verb, keywords, algorithms, "accumulate")
     x, dy = operands(verb, x=x, dy=dy)
     g = geometry(verb, family, x.shape, as_shape(verb, "w_shape", w_shape), **call.geometry)
-    call.algorithm.check(verb, g, None)
+    call.algorithm.check(verb, g)
     require_shape(verb, "dy", dy, g.y_shape, f"for x.shape = {x.shape}, w_shape = {g.w_shape}")
     # A new dw is in C order: that is how weights are kept, whatever the order of the data.
     dw, (x, dy) = result(verb, g.w_shape, np.empty(0, x.dtype), call.out, (x, dy),

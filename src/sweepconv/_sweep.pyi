@@ -8,6 +8,7 @@ Array = npt.NDArray[Any]
 class Plan:
     nbytes: int
     def __init__(self, axes: Sequence[Sequence[Any]]) -> None: ...
+    def winograd(self) -> bool: ...
 
 class Packed:
     plan: Plan
@@ -15,13 +16,14 @@ class Packed:
 def gather(
     plan: Plan, source: Array, filters: Array, bias: Array | None, target: Array, groups: int,
     transposed: bool, accumulate: bool, threads: int, packed: Packed | None = None,
-    only_finite: bool = False,
+    only_finite: bool = False, winograd: int = 0,
 ) -> bool: ...
 def reduce(
     plan: Plan, source: Array, dy: Array, filters: Array, groups: int, accumulate: bool,
     threads: int,
 ) -> None: ...
 def pack(
-    plan: Plan, filters: Array, rank: int, groups: int, transposed: bool, threads: int
+    plan: Plan, filters: Array, rank: int, groups: int, transposed: bool, threads: int,
+    winograd: int = 0,
 ) -> Packed: ...
 def forked() -> bool: ...

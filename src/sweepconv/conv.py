@@ -26,9 +26,9 @@ from ._engine import (
 )
 from .geometry import Ints, Padding, as_shape, transposed_geometry
 from .runtime import resolve_threads
-from .winograd import WINOGRAD
+from .winograd import FAST, WINOGRAD
 
-CHOICES = ALGORITHMS | {"winograd": WINOGRAD}
+CHOICES = ALGORITHMS | {"winograd": WINOGRAD, "fast": FAST}
 
 
 def conv(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: Padding = 0,
@@ -48,9 +48,9 @@ def conv(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: Padding = 
         "same_lower", "full" or "causal" (1-D).
     groups : number of groups that channels and filters fall into.
     padding_mode : "zeros", "reflect", "symmetric", "replicate" or "circular".
-    algorithm : "direct"; "winograd", for kernel 3, stride 1 and dilation 1 on each axis and `w`
-        not packed: fewer multiply-adds, a larger error bound, Inf can become NaN, see
-        `sweepconv.winograd`; "fast": whichever is faster, today always "direct".
+    algorithm : "direct"; "winograd", for kernel 3, stride 1 and dilation 1 on each axis: F(2, 3),
+        fewer multiply-adds and as small an error, but Inf can become NaN; "fast": F(4, 3) or
+        F(2, 3) where they are faster, else "direct", see `sweepconv.winograd` for errors.
     out : array to write, of the result's shape and dtype, any strides.
     n_threads : threads to use; None: as the machine grants.
 
@@ -193,10 +193,10 @@ def conv_transpose(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: 
     call = sort_keywords(verb, Sweep(
         stride=stride, padding=padding, dilation=dilation, groups=groups,
         padding_mode=padding_mode, algorithm=algorithm, out=out, n_threads=n_threads), CHOICES)
-    w, handle = filters_of(verb, w, call.geometry | {"output_padding": output_padding})
+    w, handle = filters_of(verb, w, call.of_filters | {"output_padding": output_padding})
     x, w, *bias = operands(verb, x=x, w=w, b=b)
     g = transposed_geometry(x.shape, w.shape, output_padding=output_padding, **call.geometry)
-    call.algorithm.check(verb, g, handle)
+    call.algorithm.check(verb, g)
     if bias:
         require_shape(verb, "b", bias[0], (g.in_channels,),
                       f"for w.shape = {w.shape}, groups={groups}")

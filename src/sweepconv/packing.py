@@ -19,7 +19,7 @@ PACKABLE = {
 def _canonical(verb: str, keywords: Mapping[str, Any], rank: int) -> dict[str, Any]:
     """Keywords in the one form in which equal ones are equal: per axis, defaults filled in."""
     given = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "padding_mode": "zeros",
-             **({"output_padding": 0} if verb == "conv_transpose" else {}), **keywords}
+             "algorithm": "direct", **({"output_padding": 0} if verb == "conv_transpose" else {}), **keywords}
     for name in ("stride", "dilation", "output_padding"):
         if name in given:
             given[name] = per_axis(verb, name, given[name], rank, 0)
@@ -47,7 +47,7 @@ class PackedFilters:
         self.verb = verb
         self.keywords = keywords
         self._accepted: Mapping[str, Any] = keywords  # the last that came and were found equal
-        self._panels: dict[tuple[int, str], _sweep.Packed] = {}
+        self._panels: dict[tuple[int, str, int], _sweep.Packed] = {}
 
     @property
     def rank(self) -> int:
@@ -64,17 +64,18 @@ class PackedFilters:
         ours, theirs = (_canonical(verb, k, self.rank) for k in (self.keywords, keywords))
         for name, value in theirs.items():
             if ours[name] != value:
-                raise ValueError(f"{verb}: w was packed with {name}={self.keywords.get(name)!r}, "
-                                 f"got {name}={keywords.get(name)!r}")
+                raise ValueError(f"{verb}: w was packed with "
+                                 f"{name}={self.keywords.get(name, ours[name])!r}, "
+                                 f"got {name}={keywords.get(name, value)!r}")
         self._accepted = keywords
 
-    def panels(self, plan: _sweep.Plan, groups: int, transposed: bool,
-               threads: int) -> _sweep.Packed:
+    def panels(self, plan: _sweep.Plan, groups: int, transposed: bool, threads: int,
+               winograd: int) -> _sweep.Packed:
         """The panels for one plan and the active instruction set, packed at first use."""
-        key = (id(plan), _kernels.active())  # a Packed keeps its plan alive, so the id stays its
+        key = (id(plan), _kernels.active(), winograd)  # a Packed keeps its plan alive, so the id stays its
         found = self._panels.get(key)
         if found is None:
-            found = _sweep.pack(plan, self.w, self.rank, groups, transposed, threads)
+            found = _sweep.pack(plan, self.w, self.rank, groups, transposed, threads, winograd)
             found = self._panels.setdefault(key, found)
             if len(self._panels) > MOST_PANELS:
                 oldest, *_ = self._panels
@@ -114,10 +115,14 @@ def pack(w: Any, *, verb: str = "conv", **keywords: Any) -> PackedFilters:
         raise ValueError(f"pack: verb must be one of {', '.join(map(repr, PACKABLE))}, "
                          f"got {verb!r}")
     allowed = set() if verb.startswith("dense") else {
-        "stride", "padding", "dilation", "groups", "padding_mode",
+        "stride", "padding", "dilation", "groups", "padding_mode", "algorithm",
         *(("output_padding",) if verb == "conv_transpose" else ())}
     if unknown := set(keywords) - allowed:
         raise TypeError(f"pack: {verb} has no keyword {min(unknown)!r}")
+    choices = ("direct", "fast", *(() if PACKABLE[verb] else ("winograd",)))
+    if keywords.get("algorithm", "direct") not in choices:
+        raise ValueError(f"pack: {verb}: algorithm must be one of "
+                         f"{', '.join(map(repr, choices))}, got {keywords['algorithm']!r}")
     (array,) = operands("pack", w=w)
     least = 4 + (array.ndim % 2) if PACKABLE[verb] else 2 if verb.startswith("dense") else 3
     if array.ndim < least or (PACKABLE[verb] and array.ndim % 2):

@@ -65,7 +65,6 @@ import numpy as np
 from . import _engine
 from ._arrays import Array
 from .geometry import Geometry, virtual_index
-from .packing import PackedFilters
 from .phases import Axis, axes
 
 DATA = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])  # B^T
@@ -137,13 +136,6 @@ def _as_image(a: Array, rank: int) -> Array:
     return a.reshape(4**rank, math.prod(a.shape[rank:-2]), *a.shape[-2:]).transpose(2, 3, 0, 1)
 
 
-def _filters(w: Array) -> Array:
-    """U = G w, (positions, 1, O, C/groups, 1, 1): one filter of one tap for each position."""
-    rank = w.ndim - 2
-    u = _halved(_to_positions(FILTER, np.ascontiguousarray(_space_first(w)), rank), rank)
-    return u.reshape(4**rank, 1, *w.shape[:2], 1, 1)
-
-
 def _indices(reads: tuple[Axis, ...]) -> list[Array]:
     """What the tiles of each axis read: two elements a tile and two more; zeros, -1, at the end
     where half of the last tile is no output."""
@@ -183,36 +175,8 @@ def _slabs(batch: int, out: tuple[int, ...], channels: int, filters: Array
             yield slice(n, n + images), slice(r, r + part)
 
 
-def _convolve(reads: tuple[Axis, ...], x: Array, w: Array, b: Array | None, y: Array, groups: int,
-              accumulate: bool, threads: int) -> None:
-    """y (+)= b + the sweep of w over x with 3 taps on each axis."""
-    if not y.size:
-        return
-    rank, indices = len(reads), _indices(reads)
-    keywords: _engine.Sweep = {"groups": groups}
-    filters = PackedFilters(_filters(w), "tiled_conv", dict(keywords))
-    x, y = _space_first(x), _space_first(y)
-    for images, rows in _slabs(y.shape[-2], y.shape[:rank], x.shape[-1] + y.shape[-1], filters.w):
-        taken = [indices[0][2 * rows.start:2 * rows.stop + 2], *indices[1:]]
-        v = _to_positions(DATA, _read(x[..., images, :], taken), rank)
-        m = np.empty((*v.shape[:-1], y.shape[-1]), v.dtype)
-        _engine.forward("tiled_conv", "tiled", _as_image(v, rank), filters, None,
-                        {**keywords, "out": _as_image(m, rank), "n_threads": threads})
-        del v
-        part = y[2 * rows.start:2 * rows.stop, ..., images, :]
-        made = _from_positions(OUTPUT, m, rank)[tuple(map(slice, part.shape[:rank]))]
-        if b is not None:
-            made += b
-        if accumulate:
-            made += part
-        part[...] = made
-
-
-def _check(verb: str, g: Geometry, handle: _engine.Handle) -> None:
+def _check(verb: str, g: Geometry) -> None:
     shapes = f"(x.shape = {g.x_shape}, w.shape = {g.w_shape})"
-    if handle:
-        raise ValueError(f"{verb}: algorithm='winograd' takes w as an array, got a handle from "
-                         f"pack {shapes}")
     for name, values, needed in (("kernel", g.kernel, 3), ("stride", g.stride, 1),
                                  ("dilation", g.dilation, 1)):
         if any(v != needed for v in values):
@@ -220,20 +184,30 @@ def _check(verb: str, g: Geometry, handle: _engine.Handle) -> None:
                              f"got {name}={values} {shapes}")
 
 
-@np.errstate(all="ignore")  # NaN, Inf and overflow are results, not news
-def _forward(g: Geometry, x: Array, w: Array, b: Array | None, y: Array, threads: int,
-             handle: _engine.Handle) -> None:
-    _convolve(axes(g), x, w, b, y, g.groups, False, threads)
+TRANSFORM = 12  # multiply-adds in the time that a position of a tile takes in and out of it
+GAIN = 1.15     # estimated, from which on the direct sweep is left
+LEAST = 32      # channels of a group on both sides
 
 
-def _input_grad(g: Geometry, grads: tuple[Axis, ...], dy: Array, w: Array, b: Array | None,
-                dx: Array, accumulate: bool, threads: int, handle: _engine.Handle) -> None:
-    """A sweep over dy with each group's filters flipped and their channels exchanged."""
-    o, c, *kernel = w.shape
-    flipped = np.flip(w, tuple(range(2, w.ndim))).reshape(g.groups, o // g.groups, c, *kernel)
-    flipped = flipped.swapaxes(1, 2).reshape(g.groups * c, o // g.groups, *kernel)
-    reads = tuple(a._replace(size=a.out, out=a.size, low=2 - a.low) for a in grads)
-    _convolve(reads, dy, flipped, b, dx, g.groups, accumulate, threads)
+def _cost(g: Geometry, m: int) -> float:
+    """Multiply-adds for one image and group by F(m, 3), 0: directly, and the time of transforms in
+    their terms."""
+    o, c = g.out_channels // g.groups, g.w_shape[1]
+    if not m:
+        return math.prod(g.out_size) * math.prod(g.kernel) * o * c
+    edges = [m if k == 3 else 1 for k in g.kernel]
+    tiles = math.prod(-(-n // e) for n, e in zip(g.out_size, edges, strict=True))
+    places = math.prod(e + 2 if e > 1 else 1 for e in edges)
+    return tiles * places * (o * c + TRANSFORM * (o + c))
+
+
+def _fastest(g: Geometry) -> int:
+    """m of the F(m, 3) that takes least, or 0: by the geometry of one image alone, so that bits
+    depend neither on the batch nor on threads.  F(4, 3) on three axes would lose too many."""
+    if min(g.out_channels // g.groups, g.w_shape[1]) < LEAST:
+        return 0
+    least = min((2, 4) if g.rank < 3 else (2,), key=lambda m: _cost(g, m))
+    return least if GAIN * _cost(g, least) < _cost(g, 0) else 0
 
 
 @np.errstate(all="ignore")
@@ -257,4 +231,5 @@ def _weight_grad(g: Geometry, x: Array, dy: Array, dw: Array, accumulate: bool,
     dw[...] = made + dw if accumulate else made
 
 
-WINOGRAD = _engine.Algorithm(_check, _forward, _input_grad, _weight_grad)
+WINOGRAD = _engine.Algorithm("winograd", _check, lambda g: 2, _weight_grad)
+FAST = _engine.DIRECT._replace(name="fast", winograd=_fastest)
