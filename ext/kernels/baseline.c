@@ -4,7 +4,9 @@
 #define VEC_BYTES 16
 #if defined(__aarch64__)
 #define MOST_HALF 4 /* 8x2 accumulators + 2 weights + 1 broadcast of 32 registers */
+#define TALL_HALF 7
 #else
 #define MOST_HALF 3 /* 6x2 accumulators + 2 weights + 1 broadcast + 1 product = 16 registers */
+#define TALL_HALF 6
 #endif
 #include "table.inc.h"

@@ -1,4 +1,4 @@
-/* The kernels of one dtype.  Parameters: T, T_ANY, TAG (f32, f64), MOST_HALF, VEC_BYTES, and SIDE. */
+/* The kernels of one dtype.  Parameters: T, T_ANY, TAG (f32, f64), MOST_HALF, TALL_HALF, VEC_BYTES, and SIDE. */
 #define NAME(x) SC_JOIN(SC_JOIN(TAG, _), x)
 #define VECTOR NAME(vector)
 #define VECTOR_ANY NAME(vector_any)
@@ -34,6 +34,7 @@ typedef T BLOCK __attribute__((vector_size(SIDE * sizeof(T)), aligned(1), may_al
 static const sc_tiles NAME(tiles) = {
     .itemsize = sizeof(T),
     .half = MOST_HALF,
+    .tall = TALL_HALF,
     .nb = NB,
     .tile = {KIND(SC_OUTER), KIND(SC_LANES), KIND(SC_SPREAD)},
     .blend = {NAME(blend_SC_DATA2), NAME(blend_SC_FILTER2), NAME(blend_SC_OUTPUT2),
@@ -55,10 +56,6 @@ static const sc_tiles NAME(tiles) = {
 #undef BLEND
 #undef TILE_NAME
 #undef TILE
-#undef THREE_TILES
-#undef THREE_NAMES
-#undef TILES
-#undef NAMES
 #undef KIND
 #undef MOVE
 #undef ADD

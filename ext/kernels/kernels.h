@@ -59,6 +59,7 @@ typedef double (*sc_peak)(void *state, ptrdiff_t steps);
 typedef struct {
     ptrdiff_t itemsize;
     ptrdiff_t half; /* rows of half a tile, at most */
+    ptrdiff_t tall; /* of one that is one vector wide */
     ptrdiff_t nb;   /* values in a row of a full tile, two vectors */
     sc_tile tile[SC_KINDS][2][SC_MOST_HALF]; /* [one or two vectors wide - 1][half - 1] */
     sc_blend blend[SC_BLENDS];

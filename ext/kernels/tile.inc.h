@@ -10,7 +10,7 @@
  * The rows come in two halves with a base pointer each, so that one tile can serve the ends of two
  * image rows, and so that all row offsets stay in registers.  All loops over rows and vectors
  * have constant bounds after inlining.
- * Parameters: T, VECTOR, VECTOR_ANY, MOST_HALF, NAME(x). */
+ * Parameters: T, VECTOR, VECTOR_ANY, MOST_HALF, TALL_HALF, NAME(x). */
 #define LOAD(at) (*(const VECTOR_ANY *)(at))
 
 /* One step of all rows, from the given places. */
@@ -45,14 +45,14 @@ static inline __attribute__((always_inline)) void NAME(tile)(
     ptrdiff_t ws)
 {
     enum { VL = sizeof(VECTOR) / sizeof(T), STEPS = 4 };
-    VECTOR sum[2 * MOST_HALF][2];
+    VECTOR sum[2 * TALL_HALF][2];
     UNROLL for (int i = 0; i < 2 * half; i++)
         UNROLL for (int v = 0; v < nv; v++) sum[i][v] = (VECTOR){0};
 
     for (ptrdiff_t l = 0; l < lines; l++) {
         const T *xa = xa_ + line[l].x, *xb = xb_ + line[l].x, *w = w_ + line[l].w;
         ptrdiff_t k = len;
-        for (; k >= STEPS; k -= STEPS) {
+        for (; kind == SC_OUTER && k >= STEPS; k -= STEPS) {
             UNROLL for (int u = 0; u < STEPS; u++)
                 NAME(step)(kind, half, nv, sum, xa + u * ks, xb + u * ks, rs, w + u * ws);
             xa += STEPS * ks;
@@ -92,30 +92,22 @@ static inline __attribute__((always_inline)) void NAME(tile)(
                        rs, ks, line, lines, len, w, ws);                                          \
     }
 
-/* All heights of the tile, up to what the registers hold. */
-#define THREE_TILES(kind, nv) TILE(kind, 1, nv) TILE(kind, 2, nv) TILE(kind, 3, nv)
-#define THREE_NAMES(kind, nv) \
-    TILE_NAME(kind, 1, nv), TILE_NAME(kind, 2, nv), TILE_NAME(kind, 3, nv)
-#if MOST_HALF == 7
-#define TILES(kind, nv)                                                       \
-    THREE_TILES(kind, nv)                                                     \
-    TILE(kind, 4, nv) TILE(kind, 5, nv) TILE(kind, 6, nv) TILE(kind, 7, nv)
-#define NAMES(kind, nv)                                                       \
-    {THREE_NAMES(kind, nv), TILE_NAME(kind, 4, nv), TILE_NAME(kind, 5, nv),   \
-     TILE_NAME(kind, 6, nv), TILE_NAME(kind, 7, nv)}
-#elif MOST_HALF == 4
-#define TILES(kind, nv) THREE_TILES(kind, nv) TILE(kind, 4, nv)
-#define NAMES(kind, nv) {THREE_NAMES(kind, nv), TILE_NAME(kind, 4, nv)}
-#else
-#define TILES(kind, nv) THREE_TILES(kind, nv)
-#define NAMES(kind, nv) {THREE_NAMES(kind, nv)}
+/* All heights of the tile, up to what the registers hold: n at most, of tiles nv vectors wide. */
+#ifndef SWEEPCONV_HEIGHTS
+#define SWEEPCONV_HEIGHTS
+#define HEIGHTS_3(one, kind, nv) one(kind, 1, nv) one(kind, 2, nv) one(kind, 3, nv)
+#define HEIGHTS_4(one, kind, nv) HEIGHTS_3(one, kind, nv) one(kind, 4, nv)
+#define HEIGHTS_6(one, kind, nv) HEIGHTS_4(one, kind, nv) one(kind, 5, nv) one(kind, 6, nv)
+#define HEIGHTS_7(one, kind, nv) HEIGHTS_6(one, kind, nv) one(kind, 7, nv)
+#define HEIGHTS(n) SC_JOIN(HEIGHTS_, n)
+#define TILE_ENTRY(kind, half, nv) TILE_NAME(kind, half, nv),
 #endif
 
-TILES(SC_OUTER, 1)
-TILES(SC_OUTER, 2)
-TILES(SC_LANES, 1)
-TILES(SC_LANES, 2)
-TILES(SC_SPREAD, 1)
-TILES(SC_SPREAD, 2)
+#define TILES(kind) HEIGHTS(TALL_HALF)(TILE, kind, 1) HEIGHTS(MOST_HALF)(TILE, kind, 2)
+TILES(SC_OUTER)
+TILES(SC_LANES)
+TILES(SC_SPREAD)
+#undef TILES
 
-#define KIND(kind) {NAMES(kind, 1), NAMES(kind, 2)}
+#define KIND(kind) \
+    {{HEIGHTS(TALL_HALF)(TILE_ENTRY, kind, 1)}, {HEIGHTS(MOST_HALF)(TILE_ENTRY, kind, 2)}}

@@ -4,6 +4,7 @@ REGION_BEGIN("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
 #define ISA avx512
 #define VEC_BYTES 64
 #define MOST_HALF 7 /* 14x2 accumulators + 2 weights + 1 broadcast = 31 of 32 registers */
+#define TALL_HALF 7
 #include "table.inc.h"
 REGION_END
 #endif

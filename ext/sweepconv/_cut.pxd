@@ -19,10 +19,14 @@ cdef enum:
     BLOCK_PIXELS = 392        # 28 tiles: their sums stay in the second-level cache
     PART_PIXELS = 196                # weight gradient: a dy panel stays in the first-level cache
     LANE_PIXELS = 2352        # with lanes for groups, panels are as narrow as a vector
+    WIDE_GROUPS = 4           # vectors of a pixel that are packed at once, for depthwise sweeps
+    WIDE_PIXELS = 1176
     LANE_PART_PIXELS = 784
     PLANE_BYTES = 512 * 1024  # planes of a block and its sums: half of them in the second level
     LEAST_PLANE = 512         # pixels
     MOST_PLANE = 16384
+    TURN = 200                # to transpose an element, in hundredths of a vector multiply-add
+    OPEN_PLANE = 300 * 1000   # to begin with a plane, in the same
     TASK_TARGETS = 256        # filters' targets that share one packing of the source
     BLOCK_TILES = 28          # Winograd
     WIDE_TARGETS = 64         # Winograd: those whose products are held at once
@@ -60,6 +64,7 @@ cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noex
     wide = ceil_div(wide, vector) * vector
     if gathers:
         cost = 200 * s.targets if s.targets <= 2 else 115 * plane_rows(s)
+        cost += lanes * OPEN_PLANE // (pixels * max(filter_panel_steps(e), <idx>1))
     elif e.stride[2] > 1:
         return -1
     else:
@@ -69,13 +74,17 @@ cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noex
     return cost * wide // pixels // lanes
 
 
-cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers) noexcept nogil:
+cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last) noexcept nogil:
     """What the lanes of vectors are: targets, groups or pixels, whichever leaves fewest empty.
 
-    It follows from the filters and one image."""
+    It follows from the filters, one image, and for `gather`, where it changes no bit, from whether
+    channels come last in memory: else groups in lanes take a transposition each way."""
     cdef idx lanes = s.tile.nb // 2, planes = planes_cost(s, e, gathers) * s.all_groups
     cdef idx outer = s.all_groups * ceil_div(s.targets, lanes) * 100
     cdef idx groups = ceil_div(s.all_groups, lanes) * s.targets * 100
+    if gathers and not last:
+        groups += TURN * s.all_groups * (s.sources + s.targets) // max(
+            s.sources * filter_panel_steps(e), <idx>1)
     if planes >= 0 and s.targets <= FEW_TARGETS and 5 * planes < 4 * min(outer, groups):
         s.kind = SC_LANES if not gathers else SC_SPREAD if s.targets <= 2 else SC_OUTER
         s.planes, s.lanes, s.rows = True, 1, plane_rows(s)
@@ -130,7 +139,7 @@ cdef inline idx source_panel(const Sweep *s, const Extents *e, idx channels) noe
     for a in range(AXES - 1, -1, -1):
         step = max(step, size * (e.stride[a - 1] if a else 1))
         size *= ((s.size[a] - 1) * e.stride[a - 1] + e.span[a - 1]) if a else s.size[a]
-    return (size + 2 * s.tile.half * (step + 1)) * channels * s.unit
+    return (size + 2 * s.tile.tall * (step + 1)) * channels * s.unit
 
 
 cdef inline idx planes_panel(const Sweep *s, const Extents *e, idx *plane) noexcept nogil:
@@ -154,11 +163,11 @@ cdef inline idx slots(const Sweep *s) noexcept nogil:
     cdef bint last = True
     for a in range(AXES - 1, -1, -1):
         if last and s.size[a] > 1:
-            n *= s.size[a] + s.tile.half - 1
+            n *= s.size[a] + s.tile.tall - 1
             last = False
         else:
             n *= s.size[a]
-    return n + 2 * s.tile.half
+    return n + 2 * s.tile.tall
 
 
 cdef inline idx most_pixels(const Sweep *s) noexcept nogil:
@@ -222,6 +231,9 @@ cdef inline idx gather_tasks(const Sweep *s) noexcept nogil:
 cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Large tasks, for the caches, but two for each thread where the work allows it."""
     cdef idx most = LANE_PIXELS if s.kind == SC_LANES else BLOCK_PIXELS, pixels
+    if s.kind == SC_LANES and s.sources == 1:
+        s.wide = min(s.groups, <idx>WIDE_GROUPS)
+        most = WIDE_PIXELS
     if s.planes:
         most = plane_pixels(s, widest_block(s, e))
     pixels = most
@@ -265,7 +277,7 @@ cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
     if s.planes:
         lay_out_planes(s, e)
         return
-    lay_out(s, max(source_panel(s, e, widest_block(s, e)), pack_scratch(s, e)),
+    lay_out(s, max(source_panel(s, e, widest_block(s, e)) * s.wide, pack_scratch(s, e)),
             s.chunk * slots(s) * row, slots(s) * row if s.accumulate else 0,
             2 * (most_pixels(s) + 2) * sizeof(Run) + (most_pixels(s) // 2 + 2) * sizeof(Pair),
             (filter_panel_steps(e) + 1) * sizeof(idx),
@@ -310,7 +322,7 @@ cdef inline void lay_out_winograd(Sweep *s, const Extents *e) noexcept nogil:
         tiles *= n
         panel *= n * (m + 2) if m > 1 else n
     panel = max(panel * max(<idx>WIDE_CHANNELS, s.tile.nb) * itemsize, filters)
-    rows = (tiles + 2 * s.tile.half) * tile_places(s, e) * itemsize
+    rows = (tiles + 2 * s.tile.tall) * tile_places(s, e) * itemsize
     lay_out(s, panel, rows * s.vector_channels, rows * s.wide * s.tile.nb, panel, 0, 0,
             s.size[3] * s.tile.nb * itemsize)
 
@@ -332,7 +344,7 @@ cdef inline idx choose_shares(Sweep *s, const Extents *e) noexcept nogil:
     cdef idx pixels = LANE_PART_PIXELS if s.kind == SC_LANES else PART_PIXELS
     s.source_chunk = min(s.sources, 128 if taps > 1 else 256)
     if s.planes:
-        s.half = best_half(s, e.joined, taps // e.joined, 1)
+        s.half = best_half(s, e.joined, taps // e.joined, min(s.targets, <idx>2))
         s.source_chunk = 1
         s.source_chunk = max(1, min(min(s.sources, <idx>FEW_CHANNELS),
                                     SHARE_BYTES // (s.panels * share_bytes(s, e))))

@@ -34,6 +34,7 @@ cdef struct Sums:
     idx shift            # of the first: bytes from channel 0 of the target to its own
     idx shift_step
     bint to_target       # the sums are complete with the last tap, and can go there at once
+    bint one_channel     # steps are from tap to tap
     bint skip            # filters are finite: taps that read zeros alone may be left out
 
 
@@ -44,6 +45,7 @@ cdef inline void sum_pairs(const Sweep *s, const Block *b, const Runs *r, const 
     """Some pairs for one filter panel; whether these are their first taps, and their last."""
     cdef idx nb = s.tile.nb, size = b.scale * s.tile.itemsize, step = panel - m.first, i
     cdef idx row = nb * s.tile.itemsize, rs = b.step * b.scale, from_row, shift
+    cdef idx ks = b.scale if m.one_channel else s.lanes
     cdef int vectors = panel_vectors(s, panel)
     cdef sc_tile tile = s.tile.tile[s.kind][vectors - 1][b.half - 1]
     cdef bint ready = ends and m.to_target and fills(s, panel)
@@ -61,11 +63,11 @@ cdef inline void sum_pairs(const Sweep *s, const Block *b, const Runs *r, const 
         if ready and pair.whole:
             tile(pair.ready[0] + shift, pair.ready[1] + shift, r.ready_row,
                  a if init == NULL else init, z if init == NULL else init, from_row,
-                 source + pair.source[0] * size, source + pair.source[1] * size, rs, s.lanes, line,
+                 source + pair.source[0] * size, source + pair.source[1] * size, rs, ks, line,
                  lines, len, filters, nb)
         else:
             tile(a, z, nb, a if init == NULL else init, z if init == NULL else init, from_row,
-                 source + pair.source[0] * size, source + pair.source[1] * size, rs, s.lanes, line,
+                 source + pair.source[0] * size, source + pair.source[1] * size, rs, ks, line,
                  lines, len, filters, nb)
 
 
@@ -85,8 +87,9 @@ cdef inline void sum_taps(const Sweep *s, const Block *b, const Runs *r, const S
             if m.skip:
                 set = &r.pair[i].taps
             if not joined or (m.skip and r.pair[i].fresh):
-                joined = find_lines(b, set, taps, first, taken, b.scale == count * s.lanes,
-                                    count, s.tile.nb, line, &lines)
+                joined = find_lines(b, set, taps, first, taken,
+                                    count == 1 or b.scale == count * s.lanes, count, s.tile.nb,
+                                    line, &lines)
             next = i + 1
             if m.last == m.first + 1:
                 while next < r.pairs and not (m.skip and r.pair[next].fresh):
@@ -157,10 +160,15 @@ cdef inline idx panels_at_once(const Sweep *s, const Block *b, idx count,
 
 cdef inline void sum_group(const Sweep *s, Block *b, const Runs *r, const Part *part, idx group,
                            const idx *taps, char *scratch) noexcept nogil:
-    """All sums of some filter panels of one block of groups, for the block b of outputs."""
+    """All sums of some filter panels of one block of groups, for the block b of outputs.
+
+    Where a group is one channel, the panel holds `wide` neighbouring blocks of groups, so that
+    more of a pixel is read at once; the first of them packs it.
+    """
     cdef Columns columns
-    cdef idx total = box_taps(b.phase), block = channel_block(total, s.sources, s.targets), count, panel, width
+    cdef idx total = box_taps(b.phase), block = channel_block(total, s.sources, s.targets), count, panel
     cdef idx row = s.tile.nb * s.tile.itemsize, first = 0
+    cdef idx place = (group - part.group) % s.wide, width
     cdef const char *source = scratch
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef bint last
@@ -174,11 +182,15 @@ cdef inline void sum_group(const Sweep *s, Block *b, const Runs *r, const Part *
         if b.panel != NULL:
             source = b.panel + (first_source(s, group) + first) * s.tile.itemsize
         elif count:
-            b.scale = count * s.lanes
-            source_columns(s, &s.source, group, count, &columns)
-            pack_source(s.tile, b, &s.source, first_source(s, group) + first, &columns,
-                        count * s.unit, (b.half * b.step + 1) * count * s.unit, scratch)
+            b.scale = count * s.lanes * s.wide
+            source = scratch + place * s.unit
+            if place == 0:
+                source_columns(s, &s.source, group, count, &columns)
+                pack_source(s.tile, b, &s.source, first_source(s, group) + first, &columns,
+                            count * s.unit * s.wide,
+                            (b.half * b.step + 1) * count * s.unit * s.wide, scratch)
         m.to_target = last and r.ready_row != 0 and lane_count(s, group) == s.lanes
+        m.one_channel = count == 1
         width = panels_at_once(s, b, count, m.to_target)
         # Sums wait for the next channel block in a pixel panel for each filter panel.
         m.pixel_step = r.count * b.half * row if block < s.sources or width > 1 else 0
@@ -221,7 +233,7 @@ cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept n
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
     if not cut_task(s, task, phase, &b, &part):
         return
-    b.half = s.tile.half
+    b.half = s.tile.tall
     if is_panel(&b, &s.source, s.groups * s.lanes * s.sources, s.tile.itemsize, &view) and (
             s.kind != SC_LANES or s.sources == 1):
         b = view

@@ -33,6 +33,7 @@ cdef extern from "kernels.h" nogil:
     ctypedef struct sc_tiles:
         Py_ssize_t itemsize
         Py_ssize_t half
+        Py_ssize_t tall
         Py_ssize_t nb
         sc_tile tile[3][2][7]
         sc_blend blend[6]

@@ -49,6 +49,11 @@ def tile_shape(Py_ssize_t itemsize):
     return t.half, t.nb
 
 
+def tall_half(Py_ssize_t itemsize):
+    """Rows of half a tile that is one vector wide."""
+    return active_tiles(itemsize).tall
+
+
 def call_tile(int kind, int half, int vectors, Py_ssize_t itemsize, acc, init, xa, xb,
               Py_ssize_t rs, Py_ssize_t ks, tuple lines, Py_ssize_t length, w, Py_ssize_t ws):
     """Run one tile on contiguous buffers: acc, both halves of rows nb wide, starts from the one row

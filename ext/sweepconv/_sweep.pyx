@@ -224,16 +224,16 @@ cdef class Packed:
 
 
 cdef void init_sweep(Sweep *s, Plan plan, idx itemsize, idx batch, idx groups, idx sources,
-                     idx targets, bint gathers, int winograd) noexcept:
+                     idx targets, bint gathers, bint last, int winograd) noexcept:
     cdef int a
     memset(s, 0, sizeof(Sweep))
     s.tile = active_tiles(itemsize)
     s.batch, s.all_groups, s.sources, s.targets = batch, groups, sources, targets
-    s.winograd = winograd
+    s.winograd, s.wide = winograd, 1
     if winograd:
         choose_values(s)
     else:
-        choose_kind(s, &plan.extents, gathers)
+        choose_kind(s, &plan.extents, gathers, last)
     for a in range(3):
         s.phases[a] = plan.phases[a]
         s.phase_count[a] = plan.count[a]
@@ -269,15 +269,17 @@ cdef int pack_boxes(Sweep *s, Plan plan, idx boxes, int threads, char *scratch) 
     return run_tasks(s, work, tasks, MOVE_WORK * tasks * s.panel_bytes, threads, scratch)
 
 
-def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads, int winograd=0):
-    """Filter panels of all boxes, for many calls of `gather` with these filters."""
+def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads, bint last,
+         int winograd):
+    """Filter panels of all boxes, for many calls of `gather` with these filters, and sources whose
+    channels come last in memory or not."""
     cdef Sweep s
     cdef Buffers held = Buffers()
     cdef Py_buffer *w = held.take(filters, False)
     cdef idx o = w.shape[w.ndim - rank - 2], c = w.shape[w.ndim - rank - 1]
     cdef Packed packed = Packed()
     init_sweep(&s, plan, w.itemsize, 1, groups, o // groups if transposed else c,
-               c if transposed else o // groups, True, winograd)
+               c if transposed else o // groups, True, last, winograd)
     describe_filters(&s.filters, w, rank, o // groups, transposed)
     size_panels(&s, &plan.extents)
     packed.memory = Memory(plan.extents.boxes * s.groups * s.panels * s.panel_bytes)
@@ -320,7 +322,7 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
     if plan.extents.boxes == 0:
         return True
     init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
-               y.shape[1] // groups, True, winograd)
+               y.shape[1] // groups, True, x.strides[1] == x.itemsize, winograd)
     describe_array(&s.source, x)
     describe_array(&s.target, y)
     describe_filters(&s.filters, w, rank, o // groups, transposed)
@@ -393,7 +395,7 @@ def reduce(Plan plan, source, dy, filters, idx groups, bint accumulate, int thre
     cdef Py_buffer *w = held.take(filters, True)
     cdef int rank = x.ndim - 2
     init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
-               y.shape[1] // groups, False, 0)
+               y.shape[1] // groups, False, True, 0)
     describe_array(&s.source, x)
     describe_array(&s.target, y)
     describe_filters(&s.filters, w, rank, s.targets, False)

@@ -69,7 +69,8 @@ cdef struct Sweep:
     idx rounds
     int winograd            # gather: m of F(m, 3), or 0: the direct sweep
     idx vector_channels     # Winograd: sources, filled up to whole vectors
-    idx wide                # Winograd: filter panels that meet one position of the source at once
+    idx wide                # blocks of groups in a source panel; Winograd: filter panels that
+                            # meet one position of the source at once
     bint own_filters        # gather: each task packs the filters that it alone uses
     bint accumulate
     int *finite             # gather: cleared when a filter panel holds NaN or Inf
@@ -173,7 +174,7 @@ cdef inline idx best_half(const Sweep *s, idx length, idx lines, int vectors) no
 
     A step costs a half row a vector, and not less than the latency of its sums.
     """
-    cdef idx half = s.tile.half, best = half, least = -1, cost
+    cdef idx half = s.tile.tall if vectors == 1 else s.tile.half, best = half, least = -1, cost
     while half > 0:
         cost = (lines * ceil_div(length, half) + 1) // 2 * max(2 * half * vectors + 1, 10)
         if least < 0 or cost < least:
@@ -189,9 +190,10 @@ cdef inline void source_columns(const Sweep *s, const Array *x, idx group, idx c
         c.repeat, c.repeat_step, c.count, c.step = 1, 0, channels, x.channel
     else:
         c.repeat, c.repeat_step = channels, x.channel
-        c.count, c.step = lane_count(s, group), s.sources * x.channel
+        c.count = min(s.lanes * s.wide, s.all_groups - group * s.lanes)
+        c.step = s.sources * x.channel
     c.pitch = s.unit
-    c.whole = s.kind == SC_OUTER or c.count == s.lanes
+    c.whole = s.kind == SC_OUTER or c.count == s.lanes * s.wide
 
 
 cdef inline void target_columns(const Sweep *s, idx channel, idx group, idx panel,

@@ -110,7 +110,8 @@ _input_grad_axes = lru_cache(maxsize=1024)(phases.input_grad_axes)
 def _gather(plan: _sweep.Plan, source: Array, w: Array, b: Array | None, target: Array, groups: int,
             transposed: bool, accumulate: bool, threads: int, handle: Handle, only_finite: bool,
             winograd: int) -> bool:
-    panels = handle.panels(plan, groups, transposed, threads, winograd) if handle else None
+    panels = handle.panels(plan, groups, transposed, threads, source.strides[1] == source.itemsize,
+                           winograd) if handle else None
     return _sweep.gather(plan, source, w, b, target, groups, transposed, accumulate, threads,
                          panels, only_finite, winograd)
 

@@ -47,7 +47,7 @@ class PackedFilters:
         self.verb = verb
         self.keywords = keywords
         self._accepted: Mapping[str, Any] = keywords  # the last that came and were found equal
-        self._panels: dict[tuple[int, str, int], _sweep.Packed] = {}
+        self._panels: dict[tuple[int, str, bool, int], _sweep.Packed] = {}
 
     @property
     def rank(self) -> int:
@@ -70,12 +70,13 @@ class PackedFilters:
         self._accepted = keywords
 
     def panels(self, plan: _sweep.Plan, groups: int, transposed: bool, threads: int,
-               winograd: int) -> _sweep.Packed:
-        """The panels for one plan and the active instruction set, packed at first use."""
-        key = (id(plan), _kernels.active(), winograd)  # a Packed keeps its plan alive, so the id stays its
+               last: bool, winograd: int) -> _sweep.Packed:
+        """The panels for one plan, instruction set and memory order, packed at first use."""
+        key = (id(plan), _kernels.active(), last, winograd)  # a Packed keeps its plan alive, so the id stays its
         found = self._panels.get(key)
         if found is None:
-            found = _sweep.pack(plan, self.w, self.rank, groups, transposed, threads, winograd)
+            found = _sweep.pack(plan, self.w, self.rank, groups, transposed, threads, last,
+                                 winograd)
             found = self._panels.setdefault(key, found)
             if len(self._panels) > MOST_PANELS:
                 oldest, *_ = self._panels
