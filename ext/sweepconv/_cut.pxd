@@ -19,8 +19,8 @@ cdef enum:
     BLOCK_PIXELS = 392        # 28 tiles: their sums stay in the second-level cache
     PART_PIXELS = 196                # weight gradient: a dy panel stays in the first-level cache
     LANE_PIXELS = 2352        # with lanes for groups, panels are as narrow as a vector
-    WIDE_GROUPS = 4           # vectors of a pixel that are packed at once, for depthwise sweeps
-    WIDE_PIXELS = 1176
+    WIDE_GROUPS = 8           # vectors of a pixel that are packed at once, for depthwise sweeps
+    WIDE_BYTES = 160 * 1024
     LANE_PART_PIXELS = 784
     PLANE_BYTES = 512 * 1024  # planes of a block and its sums: half of them in the second level
     LEAST_PLANE = 512         # pixels
@@ -233,7 +233,7 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
     cdef idx most = LANE_PIXELS if s.kind == SC_LANES else BLOCK_PIXELS, pixels
     if s.kind == SC_LANES and s.sources == 1:
         s.wide = min(s.groups, <idx>WIDE_GROUPS)
-        most = WIDE_PIXELS
+        most = min(most, WIDE_BYTES // (s.wide * s.unit))
     if s.planes:
         most = plane_pixels(s, widest_block(s, e))
     pixels = most

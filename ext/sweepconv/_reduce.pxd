@@ -13,7 +13,7 @@ from sweepconv._box cimport (
 from sweepconv._kernels cimport sc_line, sc_tile
 from sweepconv._panel cimport Columns, move_pixels, pack_source
 from sweepconv._task cimport (
-    LINES, PIXELS, TAPS, Sweep, find_block, find_box, first_source, first_target, move_panel,
+    INIT, LINES, PIXELS, TAPS, Sweep, find_block, find_box, first_source, first_target, move_panel,
     panel_vectors, source_columns, target_columns, tile_of,
 )
 
@@ -52,22 +52,25 @@ cdef inline void find_share(const Sweep *s, idx share, Share *h) noexcept nogil:
 
 cdef inline void sum_pixels(const Sweep *s, const Block *b, const Share *h, const char *source,
                             const char *dy, const idx *taps, const sc_line *line, int vectors,
-                            char *sums) noexcept nogil:
-    """Add the pixels of a block to the sums of one filter panel, a tile of any two halves at once.
+                            const char *zeros, char *sums) noexcept nogil:
+    """Add the pixels of a block to the sums of one filter panel, or to a row of zeros if that is
+    not NULL, a tile of any two halves at once.
 
     An odd last half comes with a filler, for which the panel has room at its end.
     """
     cdef idx row = s.tile.nb * s.tile.itemsize, half = s.half, i, j, base
     cdef idx count = h.taps // h.joined * h.halves
     cdef const char *half_source[2]
+    cdef const char *start
     cdef sc_tile tile = tile_of(s, vectors, half)
     for i in range(0, count, 2):
         for j in range(2):
             base = min(i + j, count - 1)
             half_source[j] = source + (taps[base // h.halves * h.joined] * h.sources
                                        + base % h.halves * half) * s.unit
-        tile(sums, sums + half * row, s.tile.nb, sums, sums + half * row, s.tile.nb,
-             half_source[0], half_source[1], s.lanes, b.step * h.sources * s.lanes, line, b.lines,
+        start = sums if zeros == NULL else zeros
+        tile(sums, sums + half * row, s.tile.nb, start, start + (half * row if zeros == NULL else 0),
+             s.tile.nb if zeros == NULL else 0, half_source[0], half_source[1], s.lanes, b.step * h.sources * s.lanes, line, b.lines,
              b.length, dy, s.tile.nb)
         sums += 2 * half * row
 
@@ -82,12 +85,15 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
     cdef idx block, panel, i
     cdef char *source = scratch
     cdef char *dy = scratch + s.at[PIXELS]
+    cdef char *zeros = scratch + s.at[INIT]
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
     cdef char *sums = s.panel_data + task * s.panel_bytes
     find_share(s, s.first + task // s.parts, &h)
     if s.round == 0:
-        memset(sums, 0, h.panels * h.panel_bytes)
+        memset(zeros, 0, s.tile.nb * s.tile.itemsize)
+    else:
+        zeros = NULL
     for block in range(first + (last - first) * s.round // s.rounds,
                        first + (last - first) * (s.round + 1) // s.rounds):
         find_block(s, block, place)
@@ -105,7 +111,10 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
             move_pixels(s.tile, &b, &s.target, first_target(s, h.group, h.panel + panel), &columns,
                         dy, b.length, True)
             sum_pixels(s, &b, &h, source, dy, taps, line, panel_vectors(s, h.panel + panel),
-                       sums + panel * h.panel_bytes)
+                       zeros, sums + panel * h.panel_bytes)
+        zeros = NULL
+    if zeros != NULL:
+        memset(sums, 0, h.panels * h.panel_bytes)
 
 
 cdef inline void add_parts(const Sweep *s, char *sums, idx count) noexcept nogil:

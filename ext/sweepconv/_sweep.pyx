@@ -60,6 +60,7 @@ cdef class Plan:
     cdef void *memory
     cdef Extents extents
     cdef readonly idx nbytes
+    cdef readonly bint reads_zeros  # of padding
 
     def __cinit__(self, axes):
         cdef idx phases = 0, numbers = 0, steps
@@ -106,6 +107,8 @@ cdef class Plan:
         to.offset, to.tap, to.filter, to.index = lists[0], lists[1], lists[2], lists[3]
         to.end = number
         even_runs(to.index, to.extent, number)
+        for n in range(to.extent):
+            self.reads_zeros = self.reads_zeros or to.index[n] < 0
         return number + to.extent
 
     def winograd(self):

@@ -134,8 +134,9 @@ def _input_grad(g: Geometry, axes: Axes, dy: Array, w: Array, b: Array | None, d
         if not covers and not accumulate:
             dx[...] = 0 if b is None else b.reshape(-1, *(1,) * g.rank)
         m = call.algorithm.winograd(g) if plan.winograd() and not exact else 0
-        if _gather(plan, dy, w, b, dx, g.groups, True, accumulate, call.threads, handle, not exact,
-                   m):
+        only_finite = m > 0 or (plan.reads_zeros and not exact)
+        if _gather(plan, dy, w, b, dx, g.groups, True, accumulate, call.threads, handle,
+                   only_finite, m):
             return
 
 

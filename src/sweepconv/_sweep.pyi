@@ -7,6 +7,7 @@ Array = npt.NDArray[Any]
 
 class Plan:
     nbytes: int
+    reads_zeros: bool
     def __init__(self, axes: Sequence[Sequence[Any]]) -> None: ...
     def winograd(self) -> bool: ...
 

@@ -11,6 +11,7 @@ promises.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,14 @@ def _check(verb: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Non
 def _pixel(a: Array) -> Array:
     """(N, ...) as images of one pixel, (N, D, 1); a copy only where the order in memory asks it."""
     return a.reshape(len(a), math.prod(a.shape[1:]), 1)
+
+
+def _through_pixels(sweep: Callable[[Array], None], to: Array) -> None:
+    """Let `sweep` write `to` as images of one pixel; by way of a copy where no view is such."""
+    pixel = _pixel(to)
+    sweep(pixel)
+    if not np.may_share_memory(pixel, to):
+        to[...] = pixel.reshape(to.shape)
 
 
 def _filters(verb: str, w: Any) -> tuple[Any, PackedFilters | None]:
@@ -111,11 +120,12 @@ def dense_input_grad(dy: Any, w: Any, x_shape: Any, *, out: Array | None = None,
     _check(verb, size, array.shape)
     require_shape(verb, "dy", dy, (size[0], len(array)), f"for w.shape = {array.shape}")
     dx, (dy, array) = result(verb, size, dy, out, (dy, array), accumulate)
-    pixel = np.empty((size[0], math.prod(size[1:]), 1), dy.dtype)
-    input_grad(verb, "conv", dy[:, :, None], handle or _pixel(array), pixel.shape,
-               {"out": pixel, "n_threads": n_threads})
-    with np.errstate(all="ignore"):
-        dx[...] = pixel.reshape(size) + dx if accumulate else pixel.reshape(size)
+
+    def sweep(pixel: Array) -> None:
+        input_grad(verb, "conv", dy[:, :, None], handle or _pixel(array), pixel.shape,
+                   {"out": pixel, "n_threads": n_threads, "accumulate": accumulate})
+
+    _through_pixels(sweep, dx)
     return dx
 
 
@@ -148,9 +158,12 @@ def dense_weight_grad(x: Any, dy: Any, w_shape: Any, *, out: Array | None = None
     require_shape(verb, "dy", dy, (len(x), shape[0]),
                   f"for x.shape = {x.shape}, w_shape = {shape}")
     dw, (x, dy) = result(verb, shape, np.empty(0, x.dtype), out, (x, dy), accumulate)
-    pixel = np.empty((shape[0], math.prod(shape[1:]), 1), x.dtype)
-    weight_grad(verb, "conv", _pixel(x), dy[:, :, None], pixel.shape,
-                {"out": pixel, "n_threads": n_threads})
-    with np.errstate(all="ignore"):
-        dw[...] = pixel.reshape(shape) + dw if accumulate else pixel.reshape(shape)
+
+    def sweep(pixel: Array) -> None:
+        # Turned round, so that the elements of x, which dw has side by side, are the outputs.
+        turned = pixel.transpose(1, 0, 2)
+        weight_grad(verb, "conv", dy[:, :, None], _pixel(x), turned.shape,
+                    {"out": turned, "n_threads": n_threads, "accumulate": accumulate})
+
+    _through_pixels(sweep, dw)
     return dw
