@@ -313,7 +313,7 @@ cdef inline void choose_winograd(Sweep *s, const Extents *e, int threads) noexce
 
 
 cdef inline void lay_out_winograd(Sweep *s, const Extents *e) noexcept nogil:
-    cdef idx panel = s.size[0], tiles = s.size[0], itemsize = s.tile.itemsize, m, n, rows, outputs
+    cdef idx panel = s.size[0], tiles = s.size[0], itemsize = s.tile.itemsize, m, n, rows
     cdef idx filters = tile_places(s, e) * WIDE_CHANNELS * s.tile.nb * itemsize
     cdef int a
     for a in range(3):

@@ -166,7 +166,8 @@ cdef inline void sum_group(const Sweep *s, Block *b, const Runs *r, const Part *
     more of a pixel is read at once; the first of them packs it.
     """
     cdef Columns columns
-    cdef idx total = box_taps(b.phase), block = channel_block(total, s.sources, s.targets), count, panel
+    cdef idx total = box_taps(b.phase), block = channel_block(total, s.sources, s.targets)
+    cdef idx count, panel
     cdef idx row = s.tile.nb * s.tile.itemsize, first = 0
     cdef idx place = (group - part.group) % s.wide, width
     cdef const char *source = scratch

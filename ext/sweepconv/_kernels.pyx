@@ -1,7 +1,7 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
 """The active table of kernels, the only place where the choice of an instruction set lives.
 
-`call_tile`, `call_outer` and `call_move` run one kernel on memory of the caller's: they are for tests.
+`call_tile`, `call_outer` and `call_move` run one kernel on memory of the caller's, for tests.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer

@@ -4,7 +4,8 @@
 - source panel [coordinates][channels] of a block, padding included, by the phases' index maps;
 - pixel panel  [pixels][nb] of outputs or of dy;
 - filter panel [taps][channels][nb].
-With lanes for groups, a channel or a target is a vector of them.  All go through the one `move` of the active instruction set.
+With lanes for groups, a channel or a target is a vector of them.  All go through the one `move` of
+the active instruction set.
 """
 
 from libc.string cimport memset
@@ -30,8 +31,8 @@ cdef struct Columns:
 cdef inline void move_columns(const sc_tiles *t, const Columns *c, char *panel, idx panel_row,
                               char *array, idx array_row, idx rows, bint to_panel) noexcept nogil:
     """`rows` elements from the array to the panel, or back."""
-    cdef idx i
-    for i in range(c.repeat):
+    cdef idx _i
+    for _i in range(c.repeat):
         if to_panel:
             t.move(panel, panel_row, t.itemsize, array, array_row, c.step, rows, c.count)
         else:

@@ -66,8 +66,8 @@ cdef inline void sum_planes(const Sweep *s, const Planes *p, const PlaneShare *h
                             const char *planes, const char *dy, const idx *taps,
                             const sc_line *line, idx lines, idx steps, int vectors,
                             char *sums) noexcept nogil:
-    """Add the pixels of a block for one pair of targets, a tile of any two halves at once; an odd last one comes twice,
-    the second time into room at the end of the sums."""
+    """Add the pixels of a block for one pair of targets, a tile of any two halves at once; an odd
+    last one comes twice, the second time into room at the end of the sums."""
     cdef idx row = s.tile.nb * s.tile.itemsize, half = s.half, i, j, base
     cdef idx groups = h.taps // h.joined, count = h.sources * groups * h.halves
     cdef const char *at[2]

@@ -69,8 +69,9 @@ cdef inline void sum_pixels(const Sweep *s, const Block *b, const Share *h, cons
             half_source[j] = source + (taps[base // h.halves * h.joined] * h.sources
                                        + base % h.halves * half) * s.unit
         start = sums if zeros == NULL else zeros
-        tile(sums, sums + half * row, s.tile.nb, start, start + (half * row if zeros == NULL else 0),
-             s.tile.nb if zeros == NULL else 0, half_source[0], half_source[1], s.lanes, b.step * h.sources * s.lanes, line, b.lines,
+        tile(sums, sums + half * row, s.tile.nb, start,
+             start + (half * row if zeros == NULL else 0), s.tile.nb if zeros == NULL else 0,
+             half_source[0], half_source[1], s.lanes, b.step * h.sources * s.lanes, line, b.lines,
              b.length, dy, s.tile.nb)
         sums += 2 * half * row
 

@@ -14,7 +14,7 @@ from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
-from sweepconv._box cimport Array, Extents, Filters, Phase, ceil_div, idx, joined_taps, span
+from sweepconv._box cimport Array, Extents, Filters, Phase, idx, joined_taps, span
 from sweepconv._cut cimport (
     ALIGN, SHARES, aligned, box_steps, choose_gather, choose_kind, choose_shares, choose_values,
     choose_winograd, gather_tasks, lay_out_gather, lay_out_reduce, lay_out_winograd, pack_scratch,

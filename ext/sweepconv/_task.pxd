@@ -69,8 +69,7 @@ cdef struct Sweep:
     idx rounds
     int winograd            # gather: m of F(m, 3), or 0: the direct sweep
     idx vector_channels     # Winograd: sources, filled up to whole vectors
-    idx wide                # blocks of groups in a source panel; Winograd: filter panels that
-                            # meet one position of the source at once
+    idx wide                # blocks of groups in a source panel; Winograd: filter panels at once
     bint own_filters        # gather: each task packs the filters that it alone uses
     bint accumulate
     int *finite             # gather: cleared when a filter panel holds NaN or Inf

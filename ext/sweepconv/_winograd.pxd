@@ -93,7 +93,8 @@ cdef inline char *from_positions(const Sweep *s, int kind, const Tiles *t, const
     `step`, by A^T along each axis, the last one first; in `a` or `b`."""
     cdef sc_blend blend = s.tile.blend[kind]
     cdef idx *n = [t.count[0], t.count[1], t.count[2], t.count[3]]
-    cdef idx nb = s.tile.nb, itemsize = s.tile.itemsize, places = t.place_count, outer, inner, size, i
+    cdef idx nb = s.tile.nb, itemsize = s.tile.itemsize, places = t.place_count
+    cdef idx outer, inner, size, i
     cdef int axis
     for axis in range(3, 0, -1):
         if t.positions[axis] == 1:
@@ -149,8 +150,8 @@ cdef inline void transform_source(const Sweep *s, Block *b, const Tiles *t, idx 
                (t.rows - t.all) * pitch * itemsize)
 
 
-cdef inline void multiply(const Sweep *s, const Tiles *t, const char *filters, idx panel, idx panels,
-                          const char *v, const char *init, char *m) noexcept nogil:
+cdef inline void multiply(const Sweep *s, const Tiles *t, const char *filters, idx panel,
+                          idx panels, const char *v, const char *init, char *m) noexcept nogil:
     """M of some filter panels, [position][rows][panels][nb]; filters [panel][position][source][nb].
     The bias starts the sums of the position that is 1 on all axes."""
     cdef idx nb = s.tile.nb, itemsize = s.tile.itemsize, row = nb * itemsize, pitch = panels * nb
@@ -189,14 +190,13 @@ cdef inline void multiply(const Sweep *s, const Tiles *t, const char *filters, i
 
 cdef inline void write_outputs(const Sweep *s, const Block *b, const Tiles *t, idx group, idx panel,
                                char *y, char *spare) noexcept nogil:
-    """Outputs [n][d][h][w][nb] of one filter panel, without those beyond the block, to the target."""
+    """Outputs [n][d][h][w][nb] of one filter panel, those within the block, to the target."""
     cdef Columns c
     cdef idx steps[AXES]
     cdef idx row = s.tile.nb * s.tile.itemsize, i, at
     cdef idx channel = first_target(s, group, panel) * s.target.channel
     cdef char *to
     cdef char *sums
-    cdef int a
     target_columns(s, s.target.channel, group, panel, &c)
     target_steps(b, &s.target, steps)
     for i in range(b.n[0] * b.n[1] * b.n[2]):

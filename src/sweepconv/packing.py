@@ -19,7 +19,8 @@ PACKABLE = {
 def _canonical(verb: str, keywords: Mapping[str, Any], rank: int) -> dict[str, Any]:
     """Keywords in the one form in which equal ones are equal: per axis, defaults filled in."""
     given = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "padding_mode": "zeros",
-             "algorithm": "direct", **({"output_padding": 0} if verb == "conv_transpose" else {}), **keywords}
+             "algorithm": "direct",
+             **({"output_padding": 0} if verb == "conv_transpose" else {}), **keywords}
     for name in ("stride", "dilation", "output_padding"):
         if name in given:
             given[name] = per_axis(verb, name, given[name], rank, 0)
@@ -72,7 +73,8 @@ class PackedFilters:
     def panels(self, plan: _sweep.Plan, groups: int, transposed: bool, threads: int,
                last: bool, winograd: int) -> _sweep.Packed:
         """The panels for one plan, instruction set and memory order, packed at first use."""
-        key = (id(plan), _kernels.active(), last, winograd)  # a Packed keeps its plan alive, so the id stays its
+        # A Packed keeps its plan alive, so the id stays its.
+        key = (id(plan), _kernels.active(), last, winograd)
         found = self._panels.get(key)
         if found is None:
             found = _sweep.pack(plan, self.w, self.rank, groups, transposed, threads, last,

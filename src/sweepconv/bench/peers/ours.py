@@ -28,8 +28,8 @@ class Peer(PeerBase):
             for packed in packs:
                 name = f"{order} packed" if packed else order
                 found[name] = partial(self._call, case, order, packed)
-            if family == "conv":
-                found[FAST + order] = partial(self._fast, case, order)
+                if family == "conv" and direction != "w":
+                    found[FAST + name] = partial(self._fast, case, order, packed)
         return found
 
     def _call(self, case: Case, order: str, packed: bool = False,
@@ -39,17 +39,17 @@ class Peer(PeerBase):
             operands |= {name: channels_last(a) for name, a in operands.items() if name != "w"}
         a, b = operands.values()
         keywords: dict[str, Any] = {} if case.layer.family == "dense" else case.keywords()
-        filters = sweepconv.pack(b, verb=verb_name(case), **keywords) if packed else b
-        keywords["n_threads"] = self.n_threads
         if algorithm:
             keywords["algorithm"] = algorithm
+        filters = sweepconv.pack(b, verb=verb_name(case), **keywords) if packed else b
+        keywords["n_threads"] = self.n_threads
         function = getattr(sweepconv, verb_name(case))
         shape = () if case.direction == "f" else (case.shapes[case.result],)
         return Call(lambda: function(a, filters, *shape, **keywords))
 
-    def _fast(self, case: Case, order: str) -> Call:
+    def _fast(self, case: Case, order: str, packed: bool) -> Call:
         """Only where its bits are not those of the direct sweep: else it is that."""
-        fast = self._call(case, order, algorithm="fast")
+        fast = self._call(case, order, packed, algorithm="fast")
         if np.array_equal(fast.run(), self._call(case, order).run()):
             raise NotOffered
         return fast
