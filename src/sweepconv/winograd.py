@@ -1,55 +1,49 @@
-"""Winograd's F(2, 3) on every spatial axis: `algorithm="winograd"` of the verbs of `conv`.
+"""Winograd's F(m, 3), m outputs of 3 taps from m + 2 inputs: `algorithm="winograd"` and `"fast"`.
 
-On one axis, two outputs of a filter of 3 taps, from 4 inputs, are y = A^T [(G w) (B^T x)]:
+On one axis, y = A^T [(G w) (B^T x)], and on more axes the same along each in turn.  F(2, 3):
 
           1  0 -1  0           1    0    0
     B^T = 0  1  1  0      G = 1/2  1/2  1/2     A^T = 1  1  1  0
           0 -1  1  0          1/2 -1/2  1/2           0  1 -1 -1
           0  1  0 -1           0    0    1
 
-and on more axes the same along each in turn.  An image becomes tiles of 4**rank positions in steps
-of 2, V = B^T x, and a filter U = G w.  The products of a position, summed over channels, need that
-position of U alone: they are a tile-shared sweep of one tap, period 4**rank, which the engine
-does.  All else is sums and halves, so small integers come out exactly.  The gradients:
+and F(4, 3) has the points 0, 1, -1, 1/2, -2 and infinity (ext/kernels/blend.inc.h).  An image
+becomes tiles of (m + 2)**rank positions in steps of m, V = B^T x, and a filter U = G w; the
+products of a position, summed over channels, need that position of U alone.  y and dx are made by
+the compiled sweep (ext/sweepconv/_winograd.pxd), dx with the taps of its phases, which are flipped.
 
-    dx: the same over dy, with taps flipped and channels exchanged
-    dw = G^T dU,  dU = sum over images and tiles of (A dy) V: the weight gradient of that sweep
+- "winograd": F(2, 3) on every axis.  All is sums and halves, so small integers come out exactly.
+- "fast": F(4, 3), or F(2, 3), on the axes of 3 taps where that is estimated to be faster than the
+  direct sweep, which it is elsewhere.  The choice follows from the filters and one image.
 
-Cost: 2**rank multiply-adds for each output and channel, direct 3**rank; and the sums, on arrays
-2**rank times as large as x and y.
+Multiply-adds for each output and channel: ((m + 2)/m)**rank in the place of 3**rank, and the
+transforms.  `pack` keeps U: made anew, it costs as much as a small image.
 
-Error: a term of y or dx passes through at most n + 5*rank + 2 roundings, n the channels of a
-group, and those of folding padding back.  Terms that cancel are formed too: in the place of
+The weight gradient of "winograd", which gains least, is NumPy around a tile-shared sweep of one
+tap:
+
+    dw = G^T dU,  dU = sum over images and tiles of (A dy) V
+
+Error: a term of y or dx by F(2, 3) passes through at most n + 5*rank + 2 roundings, n the channels
+of a group, and those of folding padding back.  Terms that cancel are formed too: in the place of
 direct's sum of |w x| stands
 
     2**rank * sum over c of (sum over t of |w|) * (sum over the receptive field of |x|)
 
-at most.  For N(0, 1) data, C = O = 64, 3x3, float32, the root mean square error over that of the
-result is 2.6e-7 for y and dx, 5.0e-7 for dw (direct: 2.2e-7, 2.5e-7); for float64, 5.2e-16 and
-7.2e-16.
+at most.  For N(0, 1) data, C = O = 64, 3x3, padding 1, 56x56, the root mean square error over that
+of the result is, in float32, direct 4.3e-7, F(2, 3) 2.6e-7, F(4, 3) 1.1e-6, for y and dx alike.
 
-NaN and Inf of x, or of dy in the input gradient, reach their receptive field and no more, but Inf
-can become NaN there.  Those of w reach every output of their two channels, also where the tap reads
-padding; in the weight gradient they reach all taps.  Sums can overflow where direct does not.
+NaN and Inf of x, or of dy in the input gradient, reach their receptive field and no more with
+F(2, 3), though Inf can become NaN there; with F(4, 3) they reach their tiles.  Filters that are not
+all finite take the direct sweep.  Sums can overflow where direct does not.
 
-Bits depend neither on threads nor on how a batch is split.  Outputs at even and odd positions are
-summed in two ways, so circular padding is shift-equivariant up to rounding only.
+Bits depend neither on threads nor on how a batch is split.  Outputs at different places of a tile
+are summed in different ways, so circular padding is shift-equivariant up to rounding only.
 
-Workspace: images, or where one is large its rows of tiles, are taken in slabs.  V and the products
-of a slab have no more than SLAB_BYTES, or U, or one row of tiles, whichever is most; what they are
-made from, less than that again.  U has 4**rank * O * C/groups elements and is held three times.
-
-Time in ms, direct / winograd, of a 2-core Xeon with AVX-512; float32, channels-last, padding 1,
-median of 11 calls in turn:
-
-    N, C = O, image       y, 1 thread    y, 2 threads    dw, 1 thread    dw, 2 threads
-    4,  64, 56x56           6.2 / 12       3.1 / 10        6.3 / 12        3.4 / 11
-    4, 256, 28x28            24 / 27        12 / 17         25 / 29         12 / 20
-    1, 256, 16x16x16        122 / 96                        97 / 94         49 / 76
-
-The products gain what the arithmetic promises, but the transforms run in one thread and move more
-memory.  So `algorithm="fast"` is the direct sweep: which one is faster depends on the threads, and
-bits must not.
+Workspace: see docs/engine.md.  That of the weight gradient: images, or where one is large its rows
+of tiles, are taken in slabs; V and the products of a slab have no more than SLAB_BYTES, or U, or
+one row of tiles, whichever is most; what they are made from, less than that again.  U has
+4**rank * O * C/groups elements and is held three times.
 """
 
 from __future__ import annotations
