@@ -44,7 +44,9 @@ static inline __attribute__((always_inline)) void NAME(tile)(
     ptrdiff_t rs, ptrdiff_t ks, const sc_line *line, ptrdiff_t lines, ptrdiff_t len, const T *w_,
     ptrdiff_t ws)
 {
-    enum { VL = sizeof(VECTOR) / sizeof(T), STEPS = 4 };
+    /* Steps unrolled: fewer instructions, which shared cores are short of.  Four of the large tile
+     * would not leave all sums in registers. */
+    enum { VL = sizeof(VECTOR) / sizeof(T), STEPS = MOST_HALF > 3 ? 2 : 4 };
     VECTOR sum[2 * TALL_HALF][2];
     UNROLL for (int i = 0; i < 2 * half; i++)
         UNROLL for (int v = 0; v < nv; v++) sum[i][v] = (VECTOR){0};
