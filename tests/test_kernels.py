@@ -5,6 +5,7 @@ ext/kernels/kernels.h.  All values are small integers, so that results are compa
 """
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from support import DTYPES, ISAS, Array, Guarded
 import sweepconv as sc
 from sweepconv import _kernels
 
+OUTER, LANES, SPREAD = range(3)  # kinds of tiles, as in kernels.h
 BLOCK = 8  # elements on a side of the largest block that a move turns in registers
 
 
@@ -71,6 +73,39 @@ def test_outer(isa: str, dtype: Any, vectors: int, start: bool, pixels: bool) ->
             for memory, old in zip((xa, xb, w), before[:3], strict=True):
                 assert np.array_equal(memory.array, old), where
             assert all(m.intact() for m in (xa, xb, w, acc)), where
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", [OUTER, LANES, SPREAD])
+def test_all_heights(isa: str, dtype: Any, kind: int) -> None:
+    """Tiles of one vector are taller; every kind, in lines of 0 to 9 steps."""
+    item = np.dtype(dtype).itemsize
+    half_of_two, nb = _kernels.tile_shape(item)
+    lanes = nb // 2
+    rng = np.random.default_rng(kind)
+    for vectors, most in ((1, _kernels.tall_half(item)), (2, half_of_two)):
+        for half in range(1, most + 1):
+            for length in range(10):
+                lines = ((0, 0), (5, 3))
+                rs, ks, ws = 2 * nb, 3, nb
+                reach = 5 + half * rs + length * ks + nb
+                xa, xb = (integers(rng, (reach,), dtype) for _ in range(2))
+                w = integers(rng, (3 + (length + 1) * ws,), dtype)
+                acc = integers(rng, (2 * half, nb), dtype)
+                want = acc.array.copy()
+                _kernels.call_tile(kind, half, vectors, item, acc.array.data, None, xa.array.data,
+                                   xb.array.data, rs, ks, lines, length, w.array.data, ws)
+                for i in range(2 * half):
+                    x = (xa if i < half else xb).array[i % half * rs:]
+                    for (at, wat), k, v in product(lines, range(length), range(vectors)):
+                        a, b = at + k * ks, wat + k * ws
+                        one = (slice(a, a + lanes) if kind == LANES else
+                               slice(a + v * lanes, a + (v + 1) * lanes) if kind == SPREAD else a)
+                        two = b if kind == SPREAD else slice(b + v * lanes, b + (v + 1) * lanes)
+                        want[i, v * lanes:(v + 1) * lanes] += x[one] * w.array[two]
+                where = f"{vectors} vectors, half {half}, {length} steps"
+                assert np.array_equal(acc.array, want), where
+                assert all(m.intact() for m in (xa, xb, w, acc)), where
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
