@@ -300,6 +300,7 @@ def test_layers_take_it() -> None:
 WIDE = [Case(x, w, bias=True, dtype="float32", **({"padding": 1} | more)) for x, w, more in (
     ((3, 40, 18, 21), (48, 40, 3, 3), {}),
     ((2, 64, 14, 14), (64, 64, 3, 3), {"x_memory": "channels_last"}),
+    ((1, 512, 14, 15), (64, 512, 3, 3), {}),
     ((2, 64, 37), (40, 64, 3), {}),
     ((2, 70, 15, 13), (96, 35, 3, 3), {"groups": 2}),
     ((1, 33, 7, 9, 8), (40, 33, 3, 3, 3), {}),  # F(2, 3) on three axes

@@ -20,9 +20,13 @@ from sweepconv._kernels cimport (
 )
 from sweepconv._panel cimport Columns, move_columns, pack_source, target_at, target_steps
 from sweepconv._task cimport (
-    INIT, OWN, PIXELS, RUNS, SPARE, STEPS, WIDE_CHANNELS, Part, Sweep, best_half, cut_task,
+    INIT, OWN, PIXELS, RUNS, SPARE, WIDE_CHANNELS, Part, Sweep, best_half, cut_task,
     first_source, first_target, move_panel, panel_vectors, source_columns, target_columns,
 )
+
+
+cdef enum:
+    PRODUCTS = 128  # channels of one sum: with longer ones the error would outgrow the direct sweep's
 
 
 cdef inline int edge(const Sweep *s, const Phase *p) noexcept nogil:
@@ -169,7 +173,7 @@ cdef inline void multiply(const Sweep *s, const Tiles *t, const char *filters, i
     for place in range(t.place_count):
         first = 0
         while True:
-            count = min(<idx>STEPS, s.sources - first)
+            count = min(<idx>PRODUCTS, s.sources - first)
             for i in range(panels):
                 tile = s.tile.tile[s.kind][panel_vectors(s, panel + i) - 1][t.half - 1]
                 w = filters + i * s.panel_bytes + (place * s.sources + first) * row
