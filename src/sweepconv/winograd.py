@@ -30,8 +30,8 @@ direct's sum of |w x| stands
 
     2**rank * sum over c of (sum over t of |w|) * (sum over the receptive field of |x|)
 
-at most; more than 128 channels are summed in blocks.  For N(0, 1) data, 3x3, padding 1, float32, the
-root mean square error over that of the result is
+at most; more than 128 channels are summed in blocks.  For N(0, 1) data, 3x3, padding 1, float32,
+the root mean square error over that of the result is
 
     channels    direct     F(2, 3)    F(4, 3)
     64          4.2e-7     2.6e-7     1.1e-6
