@@ -26,7 +26,7 @@ from sweepconv._task cimport (
 
 
 cdef enum:
-    PRODUCTS = 128  # channels of one sum: with longer ones the error would outgrow the direct sweep's
+    PRODUCTS = 128  # channels of one sum: longer ones would have more error than the direct sweep
 
 
 cdef inline int edge(const Sweep *s, const Phase *p) noexcept nogil:
