@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import DTYPES, LAYOUTS, call, operands, run, same_bits
+from support import DTYPES, ISAS, LAYOUTS, call, operands, run, same_bits
 
 import sweepconv as sc
 from sweepconv import reference, winograd
@@ -362,6 +362,24 @@ def test_fast_keeps_its_bits(verb: str, case: Case) -> None:
     out = LAYOUTS["strided"](np.full_like(want, np.nan))
     call(verb, case, strided, algorithm="fast", out=out)
     assert same_bits(out, want)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_every_instruction_set(isa: str) -> None:
+    """Transforms of each, whose widths differ, against the direct sweep in float64."""
+    before = sc.show_config()["isa"]
+    sc.use_isa(isa)
+    try:
+        for case in WIDE:
+            values = operands("conv", case)
+            want = call("conv", replace(case, dtype="float64"), {
+                k: v.astype(np.float64) for k, v in values.items()})
+            three = set(case.geometry.kernel) == {3}
+            for algorithm in ("fast", "winograd") if three else ("fast",):
+                got = call("conv", case, values, algorithm=algorithm)
+                assert np.sqrt(np.mean(np.square(got - want))) < 3e-6 * np.sqrt(np.mean(want**2))
+    finally:
+        sc.use_isa(before)
 
 
 def test_weights_that_are_not_finite_take_the_direct_sweep() -> None:

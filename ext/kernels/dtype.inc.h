@@ -1,4 +1,5 @@
-/* The kernels of one dtype.  Parameters: T, T_ANY, TAG (f32, f64), MOST_HALF, TALL_HALF, VEC_BYTES, and SIDE. */
+/* The kernels of one dtype.  Parameters: T, T_ANY, TAG (f32, f64), MOST_HALF, TALL_HALF, VEC_BYTES,
+ * and SIDE. */
 #define NAME(x) SC_JOIN(SC_JOIN(TAG, _), x)
 #define VECTOR NAME(vector)
 #define VECTOR_ANY NAME(vector_any)

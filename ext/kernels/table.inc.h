@@ -1,6 +1,6 @@
 /* All kernels of one instruction set and the one symbol that it exports, sc_kernels_<ISA>.
- * Parameters: ISA, VEC_BYTES, MOST_HALF, TALL_HALF.  The square blocks of a transposition are one vector wide, at
- * most 8 elements. */
+ * Parameters: ISA, VEC_BYTES, MOST_HALF, TALL_HALF.  The square blocks of a transposition are one
+ * vector wide, at most 8 elements. */
 #include "kernels.h"
 
 #define T float

@@ -11,7 +11,7 @@ from sweepconv._planes cimport channel_pitch, plane_size
 from sweepconv._runs cimport Pair, Run
 from sweepconv._task cimport (
     FEW_CHANNELS, FEW_TARGETS, INIT, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS, WIDE_CHANNELS,
-    Sweep, best_half, channel_block, most_vectors,
+    Sweep, best_half, channel_block, most_vectors, tile_edge, tile_positions,
 )
 
 cdef enum:
@@ -29,7 +29,7 @@ cdef enum:
     OPEN_PLANE = 300 * 1000   # to begin with a plane, in the same
     TASK_TARGETS = 256        # filters' targets that share one packing of the source
     BLOCK_TILES = 28          # Winograd
-    WIDE_TARGETS = 64         # Winograd: those whose products are held at once
+    HELD_TARGETS = 64         # Winograd: those whose products are held at once
     SHARE_BYTES = 384 * 1024  # sums of one task of the weight gradient
     SHARES = 16               # weight gradient: tasks to aim at, for any number of threads
 
@@ -117,11 +117,13 @@ cdef inline idx plane_pixels(const Sweep *s, idx channels) noexcept nogil:
 
 
 cdef inline void choose_blocks(Sweep *s, const Extents *e, idx pixels) noexcept nogil:
-    """Blocks of about `pixels` outputs: whole rows first, then more rows, then more images."""
+    """Blocks of about `pixels` outputs, or Winograd's tiles: whole rows first, then more rows, then
+    more images."""
     cdef idx left = pixels, most, n
-    cdef int a
+    cdef int a, edge
     for a in range(AXES - 1, -1, -1):
-        most = e.outputs[a - 1] if a else s.batch
+        edge = tile_edge(s, e.taps[a - 1]) if a else 1
+        most = ceil_div(e.outputs[a - 1], edge) if a else s.batch
         n = left
         if a:  # where windows reach far, larger blocks, so that less is packed twice
             n = max(n, 2 * e.span[a - 1] // e.stride[a - 1]) if a == AXES - 1 else n
@@ -131,6 +133,7 @@ cdef inline void choose_blocks(Sweep *s, const Extents *e, idx pixels) noexcept 
         s.blocks[a] = ceil_div(most, max(s.size[a], 1))
         s.size[a] = max(s.size[a], 1)
         left = max((left + s.size[a] // 2) // s.size[a], 1)
+        s.size[a] *= edge
 
 
 cdef inline idx source_panel(const Sweep *s, const Extents *e, idx channels) noexcept nogil:
@@ -189,14 +192,9 @@ cdef inline void lay_out(Sweep *s, idx source, idx pixels, idx spare, idx runs, 
     s.at[LINES] = at
     at += aligned(lines)
     s.at[INIT] = at
-    at += aligned(max(s.rows, s.chunk, s.wide + 1) * s.tile.nb * s.tile.itemsize)
+    at += aligned(max(s.rows, s.chunk, s.held + 1) * s.tile.nb * s.tile.itemsize)
     s.at[OWN] = at
     s.scratch_bytes = at + aligned(own) + ALIGN
-
-
-cdef inline idx tile_edge(const Sweep *s, const Extents *e, int a) noexcept nogil:
-    """Winograd: outputs of a tile along spatial axis a."""
-    return s.winograd if e.taps[a] == 3 else 1
 
 
 cdef inline idx tile_places(const Sweep *s, const Extents *e) noexcept nogil:
@@ -204,7 +202,7 @@ cdef inline idx tile_places(const Sweep *s, const Extents *e) noexcept nogil:
     cdef idx n = 1
     cdef int a
     for a in range(3):
-        n *= tile_edge(s, e, a) + 2 if tile_edge(s, e, a) > 1 else 1
+        n *= tile_positions(tile_edge(s, e.taps[a]))
     return n
 
 
@@ -272,6 +270,7 @@ cdef inline void lay_out_planes(Sweep *s, const Extents *e) noexcept nogil:
             (filter_panel_steps(e) + 1) * sizeof(idx),
             (filter_panel_steps(e) + 1) * sizeof(sc_line), 0)
 
+
 cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
     cdef idx row = s.tile.nb * s.tile.itemsize
     if s.planes:
@@ -287,43 +286,35 @@ cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
 
 cdef inline void choose_winograd(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Blocks of about BLOCK_TILES tiles, two tasks for each thread where the work allows it."""
-    cdef idx tiles = BLOCK_TILES, left, most, n
-    cdef int a
+    cdef idx tiles = BLOCK_TILES
     s.vector_channels = ceil_div(s.sources, s.tile.nb // 2) * (s.tile.nb // 2)
-    s.wide = max(min(s.panels, <idx>WIDE_TARGETS // s.tile.nb), 1)
+    s.held = max(min(s.panels, <idx>HELD_TARGETS // s.tile.nb), 1)
     s.chunk, s.group_chunk, s.group_chunks = max(s.panels, 1), 1, s.groups
     while True:
-        left = tiles
-        for a in range(AXES - 1, -1, -1):
-            most = ceil_div(e.outputs[a - 1], tile_edge(s, e, a - 1)) if a else s.batch
-            s.blocks[a] = ceil_div(most, max(min(left, most), 1))
-            n = max(ceil_div(most, max(s.blocks[a], 1)), 1)
-            s.blocks[a] = ceil_div(most, n)
-            s.size[a] = n * tile_edge(s, e, a - 1) if a else n
-            left = max((left + n // 2) // n, 1)
+        choose_blocks(s, e, tiles)
         s.chunks = ceil_div(s.panels, s.chunk)
         if gather_tasks(s) >= 2 * threads:
             break
         if tiles > BLOCK_TILES // 2:
             tiles = BLOCK_TILES // 2
-        elif s.chunk > 2 * s.wide:
+        elif s.chunk > 2 * s.held:
             s.chunk = ceil_div(s.chunk, 2)
         else:
             break
 
 
 cdef inline void lay_out_winograd(Sweep *s, const Extents *e) noexcept nogil:
-    cdef idx panel = s.size[0], tiles = s.size[0], itemsize = s.tile.itemsize, m, n, rows
+    cdef idx panel = s.size[0], tiles = s.size[0], itemsize = s.tile.itemsize, n, rows
     cdef idx filters = tile_places(s, e) * WIDE_CHANNELS * s.tile.nb * itemsize
-    cdef int a
+    cdef int a, m
     for a in range(3):
-        m = tile_edge(s, e, a)
+        m = tile_edge(s, e.taps[a])
         n = s.size[a + 1] // m
         tiles *= n
-        panel *= n * (m + 2) if m > 1 else n
+        panel *= n * tile_positions(m)
     panel = max(panel * max(<idx>WIDE_CHANNELS, s.tile.nb) * itemsize, filters)
     rows = (tiles + 2 * s.tile.tall) * tile_places(s, e) * itemsize
-    lay_out(s, panel, rows * s.vector_channels, rows * s.wide * s.tile.nb, panel, 0, 0,
+    lay_out(s, panel, rows * s.vector_channels, rows * s.held * s.tile.nb, panel, 0, 0,
             s.size[3] * s.tile.nb * itemsize)
 
 

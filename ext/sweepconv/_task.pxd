@@ -69,7 +69,8 @@ cdef struct Sweep:
     idx rounds
     int winograd            # gather: m of F(m, 3), or 0: the direct sweep
     idx vector_channels     # Winograd: sources, filled up to whole vectors
-    idx wide                # blocks of groups in a source panel; Winograd: filter panels at once
+    idx held                # Winograd: filter panels whose products are held at once
+    idx wide                # blocks of groups in a source panel
     bint own_filters        # gather: each task packs the filters that it alone uses
     bint accumulate
     int *finite             # gather: cleared when a filter panel holds NaN or Inf
@@ -130,6 +131,16 @@ cdef inline idx channel_block(idx taps, idx channels, idx targets) noexcept nogi
     if channels <= most:
         return max(channels, 1)
     return ceil_div(ceil_div(channels, ceil_div(channels, most)), 8) * 8
+
+
+cdef inline int tile_edge(const Sweep *s, idx taps) noexcept nogil:
+    """Outputs of a Winograd tile along an axis; 1 where the axis is not transformed."""
+    return s.winograd if s.winograd and taps == 3 else 1
+
+
+cdef inline int tile_positions(int edge) noexcept nogil:
+    """Source elements that a Winograd tile of `edge` outputs reads along an axis."""
+    return edge + 2 if edge > 1 else 1
 
 
 cdef inline idx tap_block(const Phase **phase, idx channels) noexcept nogil:

@@ -22,16 +22,12 @@ from sweepconv._panel cimport Columns, move_columns, pack_source, target_at, tar
 from sweepconv._task cimport (
     INIT, OWN, PIXELS, RUNS, SPARE, WIDE_CHANNELS, Part, Sweep, best_half, cut_task,
     first_source, first_target, move_panel, panel_vectors, source_columns, target_columns,
+    tile_edge, tile_positions,
 )
 
 
 cdef enum:
     PRODUCTS = 128  # channels of one sum: longer ones would have more error than the direct sweep
-
-
-cdef inline int edge(const Sweep *s, const Phase *p) noexcept nogil:
-    """Outputs of a tile along an axis."""
-    return s.winograd if p.taps == 3 else 1
 
 
 cdef struct Tiles:
@@ -50,8 +46,8 @@ cdef inline void find_tiles(const Sweep *s, const Block *b, Tiles *t) noexcept n
     cdef int a
     t.all, t.place_count = 1, 1
     for a in range(AXES):
-        t.edge[a] = edge(s, b.phase[a - 1]) if a else 1
-        t.positions[a] = t.edge[a] + 2 if t.edge[a] > 1 else 1
+        t.edge[a] = tile_edge(s, b.phase[a - 1].taps) if a else 1
+        t.positions[a] = tile_positions(t.edge[a])
         t.count[a] = ceil_div(b.n[a], t.edge[a])
         t.size[a] = t.count[a] * t.edge[a] + (2 if t.edge[a] > 1 else 0)
         t.all *= t.count[a]
@@ -231,7 +227,7 @@ cdef inline void winograd_task(const Sweep *s, idx task, char *scratch) noexcept
         transform_source(s, &b, &t, group, scratch)
         panel = part.panel
         while panel < part.last_panel:
-            panels = min(s.wide, part.last_panel - panel)
+            panels = min(s.held, part.last_panel - panel)
             filters = s.panel_data + (group * s.panels + panel) * s.panel_bytes
             for i in range(panels):
                 init_row(s, phase, group, panel + i, init + (1 + i) * row)
@@ -259,8 +255,8 @@ cdef inline void pack_winograd_task(const Sweep *s, idx task, char *scratch) noe
         phase[a] = s.phases[a]
         size[a + 1] = phase[a].taps
         taps *= phase[a].taps
-        t.edge[a + 1] = edge(s, phase[a])
-        t.positions[a + 1] = t.edge[a + 1] + 2 if t.edge[a + 1] > 1 else 1
+        t.edge[a + 1] = tile_edge(s, phase[a].taps)
+        t.positions[a + 1] = tile_positions(t.edge[a + 1])
         t.count[a + 1] = 1
     while first < s.sources:
         count = min(<idx>WIDE_CHANNELS, s.sources - first)
