@@ -5,8 +5,9 @@ The pieces of `gather` follow the caches and the number of threads: they change 
 output is summed by itself.  Those of `reduce` follow the shapes alone.
 """
 
-from sweepconv._box cimport AXES, Extents, ceil_div, idx
+from sweepconv._box cimport AXES, Extents, Phase, ceil_div, idx
 from sweepconv._kernels cimport SC_LANES, SC_OUTER, SC_SPREAD, sc_line
+from sweepconv._panel cimport contiguous_filters
 from sweepconv._planes cimport channel_pitch, plane_size
 from sweepconv._runs cimport Pair, Run
 from sweepconv._task cimport (
@@ -373,3 +374,32 @@ cdef inline void lay_out_reduce(Sweep *s, const Extents *e) noexcept nogil:
                    filter_panel_steps(e) * s.source_chunk * row),
             max(most_pixels(s) * row, share_bytes(s, e)), 0, 0,
             (filter_panel_steps(e) + 1) * sizeof(idx), (most_pixels(s) + 1) * sizeof(sc_line), 0)
+
+
+cdef inline bint takes_patches(const Sweep *s, const Extents *e) noexcept nogil:
+    """Whether each filter serves one output alone, and its channels and taps are one axis."""
+    cdef const Phase *phase[3]
+    cdef int a
+    for a in range(3):
+        phase[a] = s.phases[a]
+    return (s.kind == SC_OUTER and s.parts == 1 and s.batch > 0 and e.boxes > 1
+            and e.outputs[0] == e.outputs[1] == e.outputs[2] == 1
+            and s.filters.target % s.tile.itemsize == 0
+            and contiguous_filters(phase, &s.filters, s.tile.itemsize))
+
+
+cdef inline idx patch_pitch(const Sweep *s, idx size) noexcept nogil:
+    """Values from one patch of `size` bytes to the next, which are not pages apart."""
+    cdef idx values = ceil_div(size // s.tile.itemsize, s.tile.nb) * s.tile.nb
+    return values + s.tile.nb if values * s.tile.itemsize % 4096 == 0 else values
+
+
+cdef inline void lay_out_patches(Sweep *s, const Extents *e) noexcept nogil:
+    """`panel_bytes` is here what a task makes of a filter, and `rows` the targets filled up to whole tiles."""
+    cdef idx itemsize = s.tile.itemsize
+    s.half = best_half(s, s.targets, 1, 2)
+    s.rows = ceil_div(s.targets, 2 * s.half) * 2 * s.half
+    s.panel_bytes = filter_panel_steps(e) * s.source_chunk * itemsize
+    lay_out(s, s.size[0] * patch_pitch(s, s.panel_bytes) * itemsize,
+            s.size[0] * s.rows * itemsize, 2 * s.half * s.tile.nb * itemsize, 0, 0,
+            sizeof(sc_line), 0)

@@ -170,7 +170,7 @@ cdef inline void move_filters(const sc_tiles *t, const Phase **phase, const Filt
     cdef char *place
     cdef char *at
     cdef bint partial = to_panel and (targets * lanes < t.nb or in_use < lanes)
-    if lanes == 1 and contiguous_filters(phase, w, t.itemsize):
+    if lanes == 1 and taps > 1 and contiguous_filters(phase, w, t.itemsize):
         move_contiguous(t, base + tap_offset(phase, w, 0), w.target, taps, sources, targets, panel,
                         joined, pitch, spare, to_panel)
         return
@@ -211,8 +211,9 @@ cdef inline bint contiguous_filters(const Phase **phase, const Filters *w,
                                     idx itemsize) noexcept nogil:
     """Whether sources and taps of the bank are one contiguous axis."""
     cdef idx taps = phase[0].taps * phase[1].taps * phase[2].taps, pace
-    return (taps > 1 and w.source == taps * itemsize
-            and even_taps(phase, w, 0, taps, &pace) == taps and pace == itemsize)
+    return (w.source == taps * itemsize
+            and even_taps(phase, w, 0, taps, &pace) == taps
+            and (taps == 1 or pace == itemsize))
 
 
 cdef inline void move_contiguous(const sc_tiles *t, char *bank, idx target, idx taps, idx sources,

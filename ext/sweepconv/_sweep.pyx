@@ -17,11 +17,12 @@ from libc.string cimport memcpy, memset
 from sweepconv._box cimport Array, Extents, Filters, Phase, idx, joined_taps, span
 from sweepconv._cut cimport (
     ALIGN, SHARES, aligned, box_steps, choose_gather, choose_kind, choose_shares, choose_values,
-    choose_winograd, gather_tasks, lay_out_gather, lay_out_reduce, lay_out_winograd, pack_scratch,
-    size_panels,
+    choose_winograd, gather_tasks, lay_out_gather, lay_out_patches, lay_out_reduce, lay_out_winograd,
+    pack_scratch, size_panels, takes_patches,
 )
 from sweepconv._gather cimport gather_task
 from sweepconv._kernels cimport active_tiles
+from sweepconv._patch_reduce cimport patch_task
 from sweepconv._planes_gather cimport pack_planes_task, planes_task
 from sweepconv._planes_reduce cimport planes_fold_task, planes_reduce_task
 from sweepconv._reduce cimport fold_task, reduce_task
@@ -435,6 +436,10 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
     cdef idx count
     cdef int finite = True
     cdef double steps
+    if takes_patches(s, &plan.extents):
+        lay_out_patches(s, &plan.extents)
+        sum_patches(s, plan, threads)
+        return True
     if s.planes:
         held_shares = shares  # all sums are kept until x is known to be finite
     lay_out_reduce(s, &plan.extents)
@@ -455,6 +460,15 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
                   scratch.data)
         s.first += count
     return True
+
+
+cdef int sum_patches(Sweep *s, Plan plan, int threads) except -1:
+    """All tasks of a weight gradient whose filters serve one output each."""
+    cdef idx tasks = plan.extents.boxes * s.all_groups * s.source_chunks
+    threads = max(1, min(threads, tasks))
+    cdef Memory scratch = Memory(s.scratch_bytes * threads)
+    return run_tasks(s, patch_task, tasks, plan.extents.boxes * box_steps(s, &plan.extents),
+                     threads, scratch.data)
 
 
 def forked():
