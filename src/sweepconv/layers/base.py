@@ -13,7 +13,14 @@ Shape: TypeAlias = "tuple[int, ...]"
 
 
 class Layer:
-    """What every layer has.  A subclass defines `_forward` and `_backward`."""
+    """What every layer has.  A subclass defines `_forward` and `_backward`.
+
+    Attributes
+    ----------
+    residual : how far a layer that was made by `sharing.convert` is from the one it was made of.
+    """
+
+    residual = 0.0
 
     def __init__(self) -> None:
         self._params: dict[str, Array] = {}
