@@ -519,6 +519,38 @@ def test_the_command_prints_the_ladder(capsys: pytest.CaptureFixture[str]) -> No
         "x (3, 9, 9), y (4, 9, 9), kernel (3, 5), padding same, period 2, bias False, float64")
 
 
+def test_bad_options_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["cost", "--input", "3,a", "--out", "4", "--kernel", "3"])
+    assert caught.value.code == 2
+    assert "--input: must be an int, or ints with commas between, got '3,a'" in (
+        capsys.readouterr().err)
+
+
+def vgg16() -> list[Counts]:
+    """Thirteen 3x3 convolutions and three dense layers, from shapes alone."""
+    layers: list[Counts] = []
+    shape: tuple[int, ...] = (3, 224, 224)
+    for width, depth in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
+        for _ in range(depth):
+            layers.append(counts_of("conv", shape, (width, shape[0], 3, 3), padding=1))
+            shape = layers[-1].y_shape
+        half = (width, shape[1] // 2, shape[2] // 2)
+        layers.append(Counts("max_pool", shape, half, reads=(Window(2, 2), Window(2, 2))))
+        shape = half
+    for width in (4096, 4096, 1000):
+        layers.append(counts_of("dense", shape, (width, *shape)))
+        shape = (width,)
+    return layers
+
+
+def test_a_large_net_from_shapes_alone() -> None:
+    found = cost(vgg16())
+    assert found.parameters == 138_357_544
+    assert found.multiply_adds == 15_470_264_320
+    assert [r.field[0].size for r in found.rows if r.field][-4:] == [212, 404, 404, 404]
+
+
 def test_counts_can_be_keys() -> None:
     a, b = (counts_of("conv", (1, 5), (1, 1, 3)) for _ in range(2))
     assert a == b

@@ -98,7 +98,11 @@ def _add_compare(commands: Any) -> None:
 
 def _whole_numbers(text: str) -> int | tuple[int, ...]:
     """An int, or one per axis with commas between."""
-    values = tuple(int(part) for part in text.split(","))
+    try:
+        values = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be an int, or ints with commas between, got {text!r}") from None
     return values[0] if len(values) == 1 else values
 
 

@@ -75,7 +75,8 @@ class Layer:
     def counts(self, in_shape: Sequence[int]) -> Counts:
         """What this layer alone stores and computes for one input, in exact integers.
 
-        Of a layer that does not say more, only the parameters are known.
+        Of a layer that does not say more, only the parameters are known.  A new kind of layer
+        returns its own `Counts` here, and is then counted everywhere.
         """
         n = self.n_params
         return Counts(type(self).__name__, tuple(in_shape), self.out_shape(in_shape), weights=n,
