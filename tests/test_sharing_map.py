@@ -412,7 +412,6 @@ def test_tie_and_untie(case: dict[str, Any]) -> None:
 @FEW
 @given(case=sweeps())
 def test_matrices(family: str, case: dict[str, Any]) -> None:
-    pytest.importorskip("scipy", reason="the test extra installs it")
     w = whole(np.random.default_rng(case["seed"]), *bank_of(case, family), *case["w"])
     keywords = {"family": family, **case["keywords"]}
     full = sharing.to_matrix(w, case["x"], **keywords)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Unpack
 
 import numpy as np
 
 from sweepconv.conv import bias_grad, conv, conv_input_grad, conv_weight_grad
+from sweepconv.counts import Counts, counts_of
 from sweepconv.geometry import Ints, output_shape, per_axis
 
 from .base import Array, Shape
@@ -81,11 +83,14 @@ class LowRankLocal(_Sweep):
             conv_input_grad(part, each, x.shape, out=dx, accumulate=True, **self._keywords)
         return dx
 
-    def multiply_adds(self, in_shape: Sequence[int]) -> int:
-        """R convs, and their mixture."""
-        outputs = math.prod(self.out_shape(in_shape))
-        return self.rank * (super().multiply_adds(in_shape) + outputs)
-
-    def uses_per_param(self, in_shape: Sequence[int]) -> int:
-        """Output positions, each of which uses every filter."""
-        return math.prod(self._places(in_shape))
+    def counts(self, in_shape: Sequence[int]) -> Counts:
+        """Of R convs, and of their mixture."""
+        w, mixes = self.params["w"], self.params["mix"].size
+        one = counts_of("conv", in_shape, w.shape[1:], bias="b" in self.params, **self.geometry)
+        mixing = self.rank * math.prod(one.y_shape)
+        return replace(
+            one, family=self.family, weights=w.size + mixes,
+            weights_in_use=self.rank * one.weights_in_use + mixes,
+            multiply_adds=self.rank * one.multiply_adds + mixing,
+            useful_multiply_adds=self.rank * one.useful_multiply_adds + mixing,
+            flops=self.rank * one.flops + 2 * mixing - math.prod(one.y_shape))
