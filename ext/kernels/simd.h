@@ -3,6 +3,7 @@
 #define SWEEPCONV_SIMD_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #if !defined(__GNUC__)
 #error "sweepconv needs GNU C vector extensions: GCC >= 12 or Clang"
