@@ -30,8 +30,9 @@ typedef T BLOCK __attribute__((vector_size(SIDE * sizeof(T)), aligned(1), may_al
 #include "move.inc.h"
 
 #define BEST NAME(best)
-#define SEND NAME(send)
-#include "best.inc.h"
+#define TOTAL NAME(total)
+#define DIVIDE NAME(divide)
+#include "pool.inc.h"
 
 #define PEAK NAME(peak)
 #include "peak.inc.h"
@@ -48,7 +49,8 @@ static const sc_tiles NAME(tiles) = {
     .add = ADD,
     .finite = FINITE,
     .best = BEST,
-    .send = SEND,
+    .total = TOTAL,
+    .divide = DIVIDE,
     .peak = PEAK,
 };
 
@@ -68,7 +70,8 @@ static const sc_tiles NAME(tiles) = {
 #undef ADD
 #undef FINITE
 #undef BEST
-#undef SEND
+#undef TOTAL
+#undef DIVIDE
 #undef PEAK
 #undef T
 #undef T_ANY

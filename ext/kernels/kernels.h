@@ -55,11 +55,14 @@ typedef void (*sc_best)(void *to, ptrdiff_t to_row, void *tap, ptrdiff_t first, 
                         ptrdiff_t from_row, ptrdiff_t step, ptrdiff_t taps, ptrdiff_t rows,
                         ptrdiff_t n);
 
-/* The way back: to[r][i] (+)= sum over j < terms of those from[r*from_row + j*step + i] whose tap,
- * which stands likewise, is first + j*pace; formed from zero, and added to `to` where `add`. */
-typedef void (*sc_send)(void *to, ptrdiff_t to_row, const void *from, const void *tap,
-                        ptrdiff_t from_row, ptrdiff_t step, ptrdiff_t first, ptrdiff_t pace,
-                        ptrdiff_t terms, ptrdiff_t rows, ptrdiff_t n, int add);
+/* to[r][i] (+)= sum over j < terms of from[r*from_row + j*step + i]; with `tap`, which stands as
+ * `from`, of those alone whose tap is first + j*pace.  Formed from zero, and added where `add`. */
+typedef void (*sc_total)(void *to, ptrdiff_t to_row, const void *from, const void *tap,
+                         ptrdiff_t from_row, ptrdiff_t step, ptrdiff_t first, ptrdiff_t pace,
+                         ptrdiff_t terms, ptrdiff_t rows, ptrdiff_t n, int add);
+
+/* to[r][i] /= by, i < n. */
+typedef void (*sc_divide)(void *to, ptrdiff_t to_row, double by, ptrdiff_t rows, ptrdiff_t n);
 
 /* Whether all of src[i], i < n, are finite; n a multiple of nb, src aligned to 64 bytes. */
 typedef int (*sc_finite)(const void *src, ptrdiff_t n);
@@ -80,7 +83,8 @@ typedef struct {
     sc_add add;
     sc_finite finite;
     sc_best best;
-    sc_send send;
+    sc_total total;
+    sc_divide divide;
     sc_peak peak;
 } sc_tiles;
 

@@ -1,14 +1,17 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
-"""Maximum over windows, and its gradient: arrays in, blocks out to the threads.
+"""Pooling: the maximum or the mean of windows, and their gradients: arrays in, blocks out to the
+threads.
 
-The greatest of a box is the greatest over its rows of each row's greatest, so windows are taken one
-axis at a time (_stage.pxd), the last axis first: that makes the first of equals the first in
-row-major order.  A task does all stages of a block of one image and some channels, whose stages
-stay in the cache; each row is read from the array once.
+The greatest of a box is the greatest over its rows of each row's greatest, and a sum likewise, so
+windows are taken one axis at a time (_stage.pxd), the last axis first: that makes the first of
+equals the first in row-major order, and costs sum(kernel) in the place of prod(kernel).  A task
+does all stages of a block of one image and some channels, whose stages stay in the cache; each row
+is read from the array once.
 
-Forward a task makes a block of outputs.  For the gradient it makes a block of inputs: it finds
-again where the outputs that these meet came from, and sends dy back stage by stage.  Each element
-has one task, whose sums are in an order of their own.  The caller has checked every shape.
+Forward a task makes a block of outputs.  For the gradient it makes a block of inputs: of a maximum
+it finds again where the outputs that these meet came from; then it sends dy back stage by stage.
+Each element has one task, whose sums are in an order of their own.  The caller has checked every
+shape.
 """
 
 from libc.string cimport memset
@@ -16,8 +19,8 @@ from libc.string cimport memset
 from sweepconv._box cimport Array, ceil_div, idx
 from sweepconv._kernels cimport active_tiles, sc_tiles
 from sweepconv._stage cimport (
-    Range, Side, View, array_view, cut_inputs, cut_outputs, dense_view, move_block, send_back,
-    take_greatest,
+    Range, Side, View, array_view, cut_inputs, cut_outputs, dense_view, divide_all, move_block,
+    send_back, take_stage,
 )
 from sweepconv._sweep cimport MOVE_WORK, Buffers, Memory, describe_array, run_tasks
 
@@ -36,7 +39,9 @@ cdef struct Pool:
     Side side[3]
     Array x
     Array y          # or dy
-    Array dx
+    Array dx         # of a mean, whose x is not read, also x
+    bint mean        # or the maximum
+    bint inside      # mean of the elements that lie in the image
     bint back        # the gradient
     bint accumulate
     idx batch
@@ -102,7 +107,7 @@ cdef idx block_bytes(const Pool *p) noexcept nogil:
     for a in range(3):
         if not is_left_out(p, a):
             bytes += stage_bytes(p, a)
-    return 2 * bytes if p.back else bytes
+    return 2 * bytes if p.back and not p.mean else bytes
 
 
 cdef idx task_count(const Pool *p) noexcept nogil:
@@ -168,7 +173,7 @@ cdef void lay_out(Pool *p) noexcept nogil:
         p.value[a] = at
         at += stage_bytes(p, a)
         p.tap[a] = at
-        if p.back:
+        if p.back and not p.mean:
             at += stage_bytes(p, a)
     p.scratch_bytes = at
 
@@ -207,7 +212,7 @@ cdef void take_rows(const Pool *p, const Place *at, const Range *r, const View *
     array_view(&x, &p.x, element(&p.x, at.image, at.channel, r[0].low, r[1].low, r[2].low),
                r[0].ins, r[1].ins, r[2].ins)
     if in_place(p, &p.x):
-        take_greatest(p.tile, 2, &p.side[2], &r[2], &x, y, tap, at.n)
+        take_stage(p.tile, 2, &p.side[2], &r[2], &x, y, tap, at.n, p.mean)
         return
     for d in range(r[0].ins):
         h = 0
@@ -220,8 +225,8 @@ cdef void take_rows(const Pool *p, const Place *at, const Range *r, const View *
             source.count[1] = to.count[1] = rows
             move_block(p.tile, &source, p.x.channel, panel, at.n, True)
             dense_view(&source, panel, 1, rows, r[2].ins, at.n * p.tile.itemsize)
-            take_greatest(p.tile, 2, &p.side[2], &r[2], &source, &to,
-                          tap + (to.data - y.data) if tap != NULL else NULL, at.n)
+            take_stage(p.tile, 2, &p.side[2], &r[2], &source, &to,
+                          tap + (to.data - y.data) if tap != NULL else NULL, at.n, p.mean)
             h += rows
 
 
@@ -234,7 +239,7 @@ cdef void stage_view(const Pool *p, const Place *at, const Range *r, int a, char
 
 cdef void take_all(const Pool *p, const Place *at, const Range *r, const View *y,
                    char *scratch) noexcept nogil:
-    """All stages; the last one writes y."""
+    """All stages; the last one writes y, which for a mean is still to be divided."""
     cdef View x, to
     cdef char *tap
     cdef int a
@@ -249,7 +254,7 @@ cdef void take_all(const Pool *p, const Place *at, const Range *r, const View *y
         if a == 2:
             take_rows(p, at, r, &to, tap, scratch)
         else:
-            take_greatest(p.tile, a, &p.side[a], &r[a], &x, &to, tap, at.n)
+            take_stage(p.tile, a, &p.side[a], &r[a], &x, &to, tap, at.n, p.mean)
         x = to
 
 
@@ -263,9 +268,13 @@ cdef void forward_task(const void *job, idx task, char *scratch) noexcept nogil:
                r[0].outs, r[1].outs, r[2].outs)
     if in_place(p, &p.y):
         take_all(p, &at, r, &y, scratch)
+        if p.mean:
+            divide_all(p.tile, p.side, r, &y, at.n, p.inside)
         return
     stage_view(p, &at, r, 0, scratch, &panel)
     take_all(p, &at, r, &panel, scratch)
+    if p.mean:
+        divide_all(p.tile, p.side, r, &panel, at.n, p.inside)
     move_block(p.tile, &y, p.y.channel, panel.data, at.n, False)
 
 
@@ -290,8 +299,9 @@ cdef void send_rows(const Pool *p, const Place *at, const Range *r, const View *
             dense_view(&rows_of, panel, 1, rows, r[2].owned, at.n * p.tile.itemsize)
             if p.accumulate:
                 move_block(p.tile, &to, p.dx.channel, panel, at.n, True)
-            send_back(p.tile, 2, &p.side[2], &r[2], &source, tap + (source.data - dy.data),
-                      &rows_of, at.n, p.accumulate)
+            send_back(p.tile, 2, &p.side[2], &r[2], &source,
+                      tap + (source.data - dy.data) if tap != NULL else NULL, &rows_of, at.n,
+                      p.accumulate)
             move_block(p.tile, &to, p.dx.channel, panel, at.n, False)
             h += rows
 
@@ -306,15 +316,20 @@ cdef void input_grad_task(const void *job, idx task, char *scratch) noexcept nog
     cdef int a, b
     find_task(p, task, &at, r)
     stage_view(p, &at, r, 0, scratch, &dx)
-    take_all(p, &at, r, &dx, scratch)
+    if not p.mean:
+        take_all(p, &at, r, &dx, scratch)
     array_view(&dy, &p.y, element(&p.y, at.image, at.channel, r[0].first, r[1].first, r[2].first),
                r[0].outs, r[1].outs, r[2].outs)
     move_block(p.tile, &dy, p.y.channel, dx.data, at.n, True)
+    if p.mean:
+        divide_all(p.tile, p.side, r, &dx, at.n, p.inside)
     for a in range(p.last, 3):
         if is_left_out(p, a):
             continue
         dy = dx
-        tap = scratch + p.tap[a] + (dy.data - (scratch + p.value[a]))
+        tap = NULL
+        if not p.mean:
+            tap = scratch + p.tap[a] + (dy.data - (scratch + p.value[a]))
         if a == 2:
             send_rows(p, &at, r, &dy, tap, scratch)
             break
@@ -325,15 +340,15 @@ cdef void input_grad_task(const void *job, idx task, char *scratch) noexcept nog
         send_back(p.tile, a, &p.side[a], &r[a], &dy, tap, &dx, at.n, False)
 
 
-cdef void describe(Pool *p, const Py_buffer *x, const Py_buffer *y, kernel, stride, padding,
-                   bint back):
+cdef void describe(Pool *p, const Py_buffer *x, const Py_buffer *y, tuple kernel, tuple stride,
+                   tuple padding):
     cdef Side *s
     cdef int a, axis
     memset(p, 0, sizeof(Pool))
     describe_array(&p.x, x)
     describe_array(&p.y, y)
     p.tile = active_tiles(x.itemsize)
-    p.back, p.batch, p.channels = back, x.shape[0], x.shape[1]
+    p.batch, p.channels = x.shape[0], x.shape[1]
     for a in range(3):
         s = &p.side[a]
         s.size, s.outs, s.kernel, s.stride, s.padding = 1, 1, 1, 1, 0
@@ -361,19 +376,39 @@ cdef int run(Pool *p, int threads) except -1:
                      p.scratch_bytes)
 
 
-def forward(x, y, tuple kernel, tuple stride, tuple padding, int threads):
+def maximum(x, y, tuple kernel, tuple stride, tuple padding, int threads):
     """y = the greatest of each window of x; both (n, c, *spatial), not empty."""
     cdef Pool p
     cdef Buffers held = Buffers()
-    describe(&p, held.take(x, False), held.take(y, True), kernel, stride, padding, False)
+    describe(&p, held.take(x, False), held.take(y, True), kernel, stride, padding)
     run(&p, threads)
 
 
-def input_grad(dy, x, dx, tuple kernel, tuple stride, tuple padding, bint accumulate, int threads):
+def maximum_grad(dy, x, dx, tuple kernel, tuple stride, tuple padding, bint accumulate, int threads):
     """dx (+)= dy, each at the element of x that was the greatest of its window."""
     cdef Pool p
     cdef Buffers held = Buffers()
-    describe(&p, held.take(x, False), held.take(dy, False), kernel, stride, padding, True)
+    describe(&p, held.take(x, False), held.take(dy, False), kernel, stride, padding)
     describe_array(&p.dx, held.take(dx, True))
-    p.accumulate = accumulate
+    p.back, p.accumulate = True, accumulate
+    run(&p, threads)
+
+
+def mean(x, y, tuple kernel, tuple stride, tuple padding, bint inside, int threads):
+    """y = the mean of each window of x: over its elements inside of the image, or all taps."""
+    cdef Pool p
+    cdef Buffers held = Buffers()
+    describe(&p, held.take(x, False), held.take(y, True), kernel, stride, padding)
+    p.mean, p.inside = True, inside
+    run(&p, threads)
+
+
+def mean_grad(dy, dx, tuple kernel, tuple stride, tuple padding, bint inside, bint accumulate,
+              int threads):
+    """dx (+)= dy, divided likewise, at each element of its window."""
+    cdef Pool p
+    cdef Buffers held = Buffers()
+    describe(&p, held.take(dx, True), held.take(dy, False), kernel, stride, padding)
+    p.dx = p.x
+    p.mean, p.inside, p.back, p.accumulate = True, inside, True, accumulate
     run(&p, threads)

@@ -1,10 +1,10 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
-"""One stage of a maximum over windows: one axis of a block, and the way back.
+"""One stage of pooling: one axis of a block, and the way back.
 
-A block has the axes (d, h, w) and some channels in the lanes, contiguous.  A stage takes the greatest
-along its axis, from inputs to outputs; the way back sends each value to the input that it came
-from.  Outputs whose windows lie inside of the image share their taps and are one run of rows; those
-at the border go one by one.  Padding is never read.
+A block has the axes (d, h, w) and some channels in the lanes, contiguous.  A stage takes the
+greatest or the sum along its axis, from inputs to outputs; the way back sends each value to the
+input that was the greatest, or to all.  Outputs whose windows lie inside of the image share their
+taps and are one run of rows; those at the border go one by one.  Padding is never read.
 """
 
 from sweepconv._box cimport Array, ceil_div, idx, merge
@@ -117,11 +117,13 @@ cdef inline idx outputs_alike(const Side *s, idx q, idx end, idx *first,
     return min(end, (s.size + s.padding - s.kernel) // s.stride + 1)
 
 
-cdef inline void take_greatest(const sc_tiles *t, int a, const Side *s, const Range *r,
-                               const View *x, const View *y, char *tap, idx n) noexcept nogil:
-    """y = the greatest along axis a of x; `tap`, unless NULL, stands as y and receives which."""
+cdef inline void take_stage(const sc_tiles *t, int a, const Side *s, const Range *r,
+                            const View *x, const View *y, char *tap, idx n,
+                            bint mean) noexcept nogil:
+    """y = the greatest along axis a of x, or for a mean the sum; `tap`, unless NULL, stands as y and
+    receives which."""
     cdef bint last = a == 2
-    cdef idx i, j, q, end, stop, first, taps, start, to
+    cdef idx i, j, q, end, stop, first, taps, start, to, rows, pace
     cdef const char *source
     for i in range(y.count[0]):
         for j in range(y.count[1]):
@@ -133,9 +135,14 @@ cdef inline void take_greatest(const sc_tiles *t, int a, const Side *s, const Ra
                 source = x.data + (start if a == 0 else i) * x.step[0]
                 source += (start if a == 1 else j) * x.step[1] + (start if last else 0) * x.step[2]
                 to = i * y.step[0] + j * y.step[1] + (q if last else 0) * y.step[2]
-                t.best(y.data + to, y.step[2], tap + to if tap != NULL else NULL, first, source,
-                       x.step[2] * (s.stride if last else 1), x.step[a], taps,
-                       end - q if last else y.count[2], n)
+                rows = end - q if last else y.count[2]
+                pace = x.step[2] * (s.stride if last else 1)
+                if mean:
+                    t.total(y.data + to, y.step[2], source, NULL, pace, x.step[a], 0, 0, taps, rows,
+                            n, False)
+                else:
+                    t.best(y.data + to, y.step[2], tap + to if tap != NULL else NULL, first,
+                           source, pace, x.step[a], taps, rows, n)
                 q = end
 
 
@@ -154,7 +161,7 @@ cdef inline idx inputs_alike(const Side *s, idx i, idx end, idx *first,
 
 cdef inline void send_back(const sc_tiles *t, int a, const Side *s, const Range *r, const View *dy,
                            const char *tap, const View *dx, idx n, bint add) noexcept nogil:
-    """dx (+)= dy, sent along axis a to where it came from; `tap` stands as dy.
+    """dx (+)= dy, sent along axis a to where it came from: `tap` stands as dy, NULL is everywhere.
 
     Each dx is summed by itself, its taps in order.
     """
@@ -184,6 +191,27 @@ cdef inline void send_class(const sc_tiles *t, int a, const Side *s, const Range
         source = (q if a == 0 else i) * dy.step[0] + (q if a == 1 else j) * dy.step[1]
         source += (q if last else 0) * dy.step[2]
         to = i * dx.step[0] + j * dx.step[1] + (u if last else 0) * dx.step[2]
-        t.send(dx.data + to, dx.step[2] * pace, dy.data + source, tap + source, dy.step[2],
-               -dy.step[a], first, s.stride, terms, rows if last else dx.count[2], n, add)
+        t.total(dx.data + to, dx.step[2] * pace, dy.data + source,
+                tap + source if tap != NULL else NULL, dy.step[2], -dy.step[a], first, s.stride,
+                terms, rows if last else dx.count[2], n, add)
         u += rows * pace
+
+
+cdef inline void divide_all(const sc_tiles *t, const Side *side, const Range *r, const View *y, idx n,
+                            bint inside) noexcept nogil:
+    """y / what its windows hold: their elements inside of the image, or all taps."""
+    cdef idx *taps = [side[0].kernel, side[1].kernel, side[2].kernel]
+    cdef idx i, j, q, end, first
+    for i in range(y.count[0]):
+        for j in range(y.count[1]):
+            q = 0
+            while q < y.count[2]:
+                end = y.count[2]
+                if inside:
+                    outputs_alike(&side[0], r[0].first + i, 0, &first, &taps[0])
+                    outputs_alike(&side[1], r[1].first + j, 0, &first, &taps[1])
+                    end = outputs_alike(&side[2], r[2].first + q, r[2].first + end, &first,
+                                        &taps[2]) - r[2].first
+                t.divide(y.data + i * y.step[0] + j * y.step[1] + q * y.step[2], y.step[2],
+                         <double>taps[0] * taps[1] * taps[2], end - q, n)
+                q = end

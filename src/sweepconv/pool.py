@@ -3,20 +3,18 @@
     max:  y[n, c, p] = max over taps t of x[n, c, p*stride + t - padding]
     mean: y[n, c, p] = sum over taps t of x[n, c, p*stride + t - padding] / count(p)
 
-The mean is a depthwise sweep with weights of one, then a division.  The maximum is compiled on its
-own (ext/sweepconv/_pool.pyx), one axis at a time, the last one first: the maximum over a box is the
-maximum over its rows of each row's maximum.  Where windows overlap much the mean is taken so too:
-sum(kernel) additions in the place of prod(kernel).  Every element is treated by itself, in an order
-that follows from the geometry, so a result depends neither on threads nor on how the batch was
-split.
+Both are compiled (ext/sweepconv/_pool.pyx), one axis at a time, the last one first: the maximum over
+a box is the maximum over its rows of each row's maximum, and so is a sum.  That costs sum(kernel)
+steps an element instead of prod(kernel), and, for the mean, makes a chain of additions no longer
+than sum(kernel).  Every element is treated by itself, in an order that follows from the geometry,
+so a result depends neither on threads nor on how the batch was split.
 
-Gradients are the adjoint sweeps.  A maximum came from the first of its equals in row-major order
-(of several NaN, the first).
+Gradients are the same stages in the other direction: what reached y goes back to where it came
+from.  A maximum came from the first of its equals in row-major order (of several NaN, the first).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -26,11 +24,8 @@ import numpy.typing as npt
 
 from . import _pool
 from ._arrays import Array, operands, result
-from ._engine import Gradient, Sweep, forward, input_grad
 from .geometry import Ints, as_shape, per_axis
 from .runtime import resolve_threads
-
-PASS = 16  # additions in the time in which an element of a map is written and read again
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,40 +38,15 @@ class _Windows:
     stride: tuple[int, ...]
     padding: tuple[int, ...]
 
-    def one_axis(self, axis: int, x_shape: tuple[int, ...]) -> _Windows:
-        """These windows on `axis` alone, over a map of `x_shape`."""
-        rank, n = len(self.kernel), 2 + axis
-        alone = [(*(default,) * axis, each[axis], *(default,) * (rank - 1 - axis))
-                 for each, default in ((self.kernel, 1), (self.stride, 1), (self.padding, 0))]
-        return _Windows(x_shape, (*x_shape[:n], self.y_shape[n], *x_shape[n + 1:]), *alone)
+    @property
+    def sides(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """kernel, stride and padding, as the compiled module takes them.
 
-    def sweeps(self) -> list[_Windows]:
-        """What sums up all windows in the least time: one sweep, or one for each axis in turn."""
-        parts: list[_Windows] = []
-        for axis in reversed(range(len(self.kernel))):
-            parts.append(self.one_axis(axis, parts[-1].y_shape if parts else self.x_shape))
-        return [self] if self.cost() <= sum(part.cost() for part in parts) else parts
-
-    def cost(self) -> int:
-        """Of one sweep, in additions for an image and a channel."""
-        return math.prod(self.y_shape[2:]) * (math.prod(self.kernel) + PASS)
-
-    def counts(self, include_pad: bool, dtype: np.dtype[Any]) -> Array:
-        """Elements that each window's sum is divided by; broadcasts to y."""
-        total = np.ones((1,) * len(self.y_shape), dtype)
-        if include_pad:
-            return total * math.prod(self.kernel)
-        for axis, outs in enumerate(self.y_shape[2:]):
-            start = np.arange(outs) * self.stride[axis] - self.padding[axis]
-            stop = np.minimum(start + self.kernel[axis], self.x_shape[2 + axis])
-            inside = (stop - np.maximum(start, 0)).astype(dtype)
-            total = total * _along(axis, inside, total.ndim)
-        return total
-
-
-def _along(axis: int, values: Array, ndim: int) -> Array:
-    """A vector as an array of `ndim` axes that lies on spatial axis `axis`."""
-    return values.reshape((1,) * (2 + axis) + (-1,) + (1,) * (ndim - 3 - axis))
+        A stride that leaves one output may be any number: there it is one that a machine counts.
+        """
+        stride = (min(s, n + 2 * p) for s, n, p in zip(
+            self.stride, self.x_shape[2:], self.padding, strict=True))
+        return self.kernel, tuple(stride), self.padding
 
 
 def _windows(verb: str, x_shape: tuple[int, ...], kernel: Any, stride: Any, padding: Any
@@ -98,29 +68,6 @@ def _windows(verb: str, x_shape: tuple[int, ...], kernel: Any, stride: Any, padd
     outs = ((n + 2 * p - k) // s + 1
             for n, k, s, p in zip(size, kernel, stride, padding, strict=True))
     return _Windows(x_shape, (*x_shape[:2], *outs), kernel, stride, padding)
-
-
-def _sum_up(verb: str, x: Array, windows: _Windows, y: Array, threads: int) -> None:
-    """y = the sum of each window: a depthwise sweep whose weights are one."""
-    for part in (parts := windows.sweeps()):
-        keywords: Sweep = {"stride": part.stride, "padding": part.padding, "groups": x.shape[1],
-                           "out": y if part is parts[-1] else None, "n_threads": threads}
-        x = forward(verb, "conv", x, _ones(x, part), None, keywords)
-
-
-def _spread(verb: str, dy: Array, windows: _Windows, dx: Array, accumulate: bool, threads: int
-            ) -> None:
-    """dx (+)= the sum of dy over the windows that hold each element: the adjoint of `_sum_up`."""
-    for part in reversed(parts := windows.sweeps()):
-        last = part is parts[0]
-        keywords: Gradient = {"stride": part.stride, "padding": part.padding,
-                              "groups": dy.shape[1], "out": dx if last else None,
-                              "accumulate": accumulate and last, "n_threads": threads}
-        dy = input_grad(verb, "conv", dy, _ones(dy, part), part.x_shape, keywords)
-
-
-def _ones(like: Array, windows: _Windows) -> Array:
-    return np.broadcast_to(np.ones((), like.dtype), (like.shape[1], 1, *windows.kernel))
 
 
 def _check_dy(verb: str, dy: Array, windows: _Windows) -> None:
@@ -172,7 +119,7 @@ def max_pool(
     threads = resolve_threads("max_pool", n_threads)
     y, (x,) = result("max_pool", windows.y_shape, x, out, (x,))
     if y.size:
-        _pool.forward(x, y, windows.kernel, windows.stride, windows.padding, threads)
+        _pool.maximum(x, y, *windows.sides, threads)
     return y
 
 
@@ -218,8 +165,7 @@ def max_pool_input_grad(
     threads = resolve_threads(verb, n_threads)
     dx, (dy, x) = result(verb, x.shape, x, out, (dy, x), accumulate)
     if dx.size:
-        _pool.input_grad(dy, x, dx, windows.kernel, windows.stride, windows.padding, accumulate,
-                         threads)
+        _pool.maximum_grad(dy, x, dx, *windows.sides, accumulate, threads)
     return dx
 
 
@@ -244,9 +190,8 @@ def avg_pool(
     Notes
     -----
     y[n, c, p] = sum over taps t of x[n, c, p*stride + t - padding] / count(p).
-    Cost: a depthwise sweep of prod(kernel) taps, or of large windows one for each axis, of
-    sum(kernel) taps in all, with the map between them as workspace.  Inf and NaN stay in the
-    windows that hold them; bits depend neither on n_threads nor on how a batch is split.
+    Cost: about sum(kernel) additions an element; workspace: a block of about 200 KiB a thread.
+    Bits depend neither on n_threads nor on how a batch is split.
 
     Examples
     --------
@@ -262,9 +207,7 @@ def avg_pool(
     threads = resolve_threads("avg_pool", n_threads)
     y, (x,) = result("avg_pool", windows.y_shape, x, out, (x,))
     if y.size:
-        _sum_up("avg_pool", x, windows, y, threads)
-        with np.errstate(all="ignore"):
-            y /= windows.counts(count_include_pad, y.dtype)
+        _pool.mean(x, y, *windows.sides, not count_include_pad, threads)
     return y
 
 
@@ -301,7 +244,5 @@ def avg_pool_input_grad(
     threads = resolve_threads(verb, n_threads)
     dx, (dy,) = result(verb, windows.x_shape, dy, out, (dy,), accumulate)
     if dx.size:
-        with np.errstate(all="ignore"):  # Inf is a result, as in every verb, without a warning
-            part = dy / windows.counts(count_include_pad, dy.dtype)
-        _spread(verb, part, windows, dx, accumulate, threads)
+        _pool.mean_grad(dy, dx, *windows.sides, not count_include_pad, accumulate, threads)
     return dx

@@ -1,11 +1,12 @@
-/* The greatest of some elements, which of them it was, and the way back.
+/* Pooling along one axis: the greatest of some elements and which of them it was, or their sum; and
+ * the way back, the sum of what came from an element.
  *
  * Greater is not `value <= best`, so that NaN wins; of equals and of several NaN the first stays.
  * A maximum instruction would leave the sign of zero, and which NaN, to the width of the vector.
  * Whole vectors of a row, then what is left one by one; where rows follow each other without a gap
  * they are one row.
  * Parameters: T, T_ANY, T_INT (as wide as T), VECTOR, VECTOR_ANY, VEC_BYTES, and the names BEST,
- * SEND, NAME(x). */
+ * TOTAL, DIVIDE, NAME(x). */
 
 typedef T_INT NAME(lanes) __attribute__((vector_size(VEC_BYTES), may_alias));
 typedef T_INT NAME(lanes_any) __attribute__((vector_size(VEC_BYTES), aligned(1), may_alias));
@@ -66,34 +67,59 @@ static void BEST(void *to_, ptrdiff_t to_row, void *tap_, ptrdiff_t first, const
     }
 }
 
-static void SEND(void *to_, ptrdiff_t to_row, const void *from_, const void *tap_,
-                 ptrdiff_t from_row, ptrdiff_t step, ptrdiff_t first, ptrdiff_t pace,
-                 ptrdiff_t terms, ptrdiff_t rows, ptrdiff_t n, int add)
+/* Whether `tap` is NULL is a constant. */
+static inline __attribute__((always_inline)) void NAME(total_row)(
+    char *to, const char *from, const char *tap, ptrdiff_t step, ptrdiff_t first, ptrdiff_t pace,
+    ptrdiff_t terms, ptrdiff_t n, int add)
+{
+    ptrdiff_t bytes = n * (ptrdiff_t)sizeof(T), i = 0;
+    for (; i + VEC_BYTES <= bytes; i += VEC_BYTES) {
+        VECTOR sum = {0};
+        for (ptrdiff_t j = 0; j < terms; j++) {
+            NAME(lanes) value = *(const NAME(lanes_any) *)(from + i + j * step);
+            if (tap)
+                value &= *(const NAME(lanes_any) *)(tap + i + j * step) ==
+                         (T_INT)(first + j * pace);
+            sum += (VECTOR)value;
+        }
+        if (add) sum = *(const VECTOR_ANY *)(to + i) + sum;
+        *(VECTOR_ANY *)(to + i) = sum;
+    }
+    for (; i < bytes; i += sizeof(T)) {
+        T sum = 0;
+        for (ptrdiff_t j = 0; j < terms; j++) {
+            T value = *(const T_ANY *)(from + i + j * step);
+            int here = !tap || *(const T_INT *)(tap + i + j * step) == (T_INT)(first + j * pace);
+            sum += here ? value : 0;
+        }
+        if (add) sum = *(const T_ANY *)(to + i) + sum;
+        *(T_ANY *)(to + i) = sum;
+    }
+}
+
+static void TOTAL(void *to_, ptrdiff_t to_row, const void *from_, const void *tap_,
+                  ptrdiff_t from_row, ptrdiff_t step, ptrdiff_t first, ptrdiff_t pace,
+                  ptrdiff_t terms, ptrdiff_t rows, ptrdiff_t n, int add)
 {
     char *to = to_;
     const char *from = from_, *tap = tap_;
     if (to_row == n * (ptrdiff_t)sizeof(T) && from_row == to_row) n *= rows, rows = 1;
-    for (; rows > 0; rows--, to += to_row, from += from_row, tap += from_row) {
-        ptrdiff_t bytes = n * (ptrdiff_t)sizeof(T), i = 0;
-        for (; i + VEC_BYTES <= bytes; i += VEC_BYTES) {
-            VECTOR sum = {0};
-            for (ptrdiff_t j = 0; j < terms; j++) {
-                NAME(lanes) value = *(const NAME(lanes_any) *)(from + i + j * step);
-                NAME(lanes) here = *(const NAME(lanes_any) *)(tap + i + j * step) ==
-                                   (T_INT)(first + j * pace);
-                sum += (VECTOR)(here & value);
-            }
-            if (add) sum = *(const VECTOR_ANY *)(to + i) + sum;
-            *(VECTOR_ANY *)(to + i) = sum;
+    for (; rows > 0; rows--, to += to_row, from += from_row) {
+        if (tap) {
+            NAME(total_row)(to, from, tap, step, first, pace, terms, n, add);
+            tap += from_row;
+        } else {
+            NAME(total_row)(to, from, NULL, step, 0, 0, terms, n, add);
         }
-        for (; i < bytes; i += sizeof(T)) {
-            T sum = 0;
-            for (ptrdiff_t j = 0; j < terms; j++) {
-                T value = *(const T_ANY *)(from + i + j * step);
-                sum += *(const T_INT *)(tap + i + j * step) == (T_INT)(first + j * pace) ? value : 0;
-            }
-            if (add) sum = *(const T_ANY *)(to + i) + sum;
-            *(T_ANY *)(to + i) = sum;
-        }
+    }
+}
+
+static void DIVIDE(void *to_, ptrdiff_t to_row, double by, ptrdiff_t rows, ptrdiff_t n)
+{
+    char *to = to_;
+    if (to_row == n * (ptrdiff_t)sizeof(T)) n *= rows, rows = 1;
+    for (; rows > 0; rows--, to += to_row) {
+        T_ANY *row = (T_ANY *)to;
+        for (ptrdiff_t i = 0; i < n; i++) row[i] /= (T)by;
     }
 }
