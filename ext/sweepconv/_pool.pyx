@@ -135,6 +135,8 @@ cdef bint halve(Pool *p) noexcept nogil:
 cdef void choose_lanes(Pool *p) noexcept nogil:
     """Channels, where they are contiguous or worth a transposition; else one, and rows are long."""
     cdef idx vector = p.tile.nb // 2, most = LANE_BYTES // p.tile.itemsize
+    if p.back and not p.mean:
+        most //= 2  # the stages are held twice
     p.lanes = 1
     if p.x.channel == p.tile.itemsize or p.channels >= vector:
         p.lanes = ceil_div(p.channels, ceil_div(p.channels, most))
