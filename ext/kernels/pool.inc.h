@@ -50,9 +50,12 @@ ROWS NAME(best_rows)(char *to, ptrdiff_t to_row, char *tap, T_INT first, const c
             T_INT which = first;
             for (ptrdiff_t t = 1; t < taps; t++) {
                 T value = *(const T_ANY *)(from + i + t * step);
-                int better = !(value <= best) & (best == best);
-                best = better ? value : best;
-                which = better ? (T_INT)(first + t) : which;
+                T_INT better = -(T_INT)(!(value <= best) & (best == best)), bits, chosen;
+                memcpy(&bits, &value, sizeof bits);
+                memcpy(&chosen, &best, sizeof bits);
+                chosen ^= better & (bits ^ chosen); /* a branch would be guessed wrongly */
+                memcpy(&best, &chosen, sizeof bits);
+                which += better & ((T_INT)(first + t) - which);
             }
             *(T_ANY *)(to + i) = best;
             if (tap) *(T_INT *)(tap + i) = which;

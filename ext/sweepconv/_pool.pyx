@@ -26,10 +26,11 @@ from sweepconv._sweep cimport MOVE_WORK, Buffers, Memory, describe_array, run_ta
 
 cdef enum:
     ALIGN = 64
-    LANE_BYTES = 128          # channels of a block: whole cache lines, in pairs as they are fetched
+    LANE_BYTES = 512          # channels of a block where they are contiguous: a stream of lines
+    TURN_BYTES = 64           # where they are turned into place: a line
     BLOCK_BYTES = 192 * 1024  # of all stages: they stay in the second-level cache
     LEAST_BYTES = 16 * 1024   # below which a block is not cut to give all threads work
-    LEAST_ROW = 64            # so rows stay long
+    LEAST_ROW = 64            # where channels are not contiguous, and w is
     PANEL_BYTES = 16 * 1024   # rows that are packed at once: half of the first-level cache
     BACK_WORK = 3             # the gradient in the time of a forward call
 
@@ -75,7 +76,7 @@ cdef idx least_block(const Pool *p, int a) noexcept nogil:
         return 1
     if not p.back:
         least = max(least // p.side[a].stride, <idx>1)
-    return max(least, <idx>LEAST_ROW) if a == 2 else least
+    return max(least, <idx>LEAST_ROW) if a == 2 and p.x.channel != p.tile.itemsize else least
 
 
 cdef idx most_outs(const Pool *p, int a) noexcept nogil:
@@ -132,13 +133,22 @@ cdef bint halve(Pool *p) noexcept nogil:
     return True
 
 
+cdef void join_images(Pool *p) noexcept nogil:
+    """Channels of all images as those of one, where they stand at one pace: more of them for the
+    lanes."""
+    if (p.x.batch == p.channels * p.x.channel and p.y.batch == p.channels * p.y.channel
+            and (not p.back or p.dx.batch == p.channels * p.dx.channel)):
+        p.channels *= p.batch
+        p.batch = 1
+
+
 cdef void choose_lanes(Pool *p) noexcept nogil:
     """Channels, where they are contiguous or worth a transposition; else one, and rows are long."""
-    cdef idx vector = p.tile.nb // 2, most = LANE_BYTES // p.tile.itemsize
-    if p.back and not p.mean:
-        most //= 2  # the stages are held twice
+    cdef bint whole = p.x.channel == p.tile.itemsize
+    cdef idx vector = p.tile.nb // 2, most = (LANE_BYTES if whole else TURN_BYTES)
+    most //= p.tile.itemsize
     p.lanes = 1
-    if p.x.channel == p.tile.itemsize or p.channels >= vector:
+    if whole or p.channels >= vector:
         p.lanes = ceil_div(p.channels, ceil_div(p.channels, most))
         p.lanes = min(p.channels, ceil_div(p.lanes, vector) * vector)
     p.chunks = ceil_div(p.channels, p.lanes)
@@ -367,6 +377,7 @@ cdef int run(Pool *p, int threads) except -1:
     cdef int a
     for a in range(3):
         bytes *= p.side[a].size
+    join_images(p)
     choose_lanes(p)
     choose_blocks(p, threads)
     lay_out(p)
