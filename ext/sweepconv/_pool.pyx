@@ -32,6 +32,7 @@ cdef enum:
     LEAST_BYTES = 16 * 1024   # below which a block is not cut to give all threads work
     LEAST_ROW = 64            # where channels are not contiguous, and w is
     PANEL_BYTES = 16 * 1024   # rows that are packed at once: half of the first-level cache
+    TAP_WORK = 4              # multiply-adds in the time of a comparison
     BACK_WORK = 3             # the gradient in the time of a forward call
 
 
@@ -238,7 +239,7 @@ cdef void take_rows(const Pool *p, const Place *at, const Range *r, const View *
             move_block(p.tile, &source, p.x.channel, panel, at.n, True)
             dense_view(&source, panel, 1, rows, r[2].ins, at.n * p.tile.itemsize)
             take_stage(p.tile, 2, &p.side[2], &r[2], &source, &to,
-                          tap + (to.data - y.data) if tap != NULL else NULL, at.n, p.mean)
+                       tap + (to.data - y.data) if tap != NULL else NULL, at.n, p.mean)
             h += rows
 
 
@@ -373,10 +374,12 @@ cdef void describe(Pool *p, const Py_buffer *x, const Py_buffer *y, tuple kernel
 cdef int run(Pool *p, int threads) except -1:
     cdef Memory scratch
     cdef idx tasks
-    cdef double bytes = <double>p.batch * p.channels * p.tile.itemsize
+    cdef double steps = <double>p.batch * p.channels * (BACK_WORK if p.back else 1)
     cdef int a
     for a in range(3):
-        bytes *= p.side[a].size
+        steps *= p.side[a].size
+    steps *= MOVE_WORK * p.tile.itemsize + TAP_WORK * (
+        p.side[0].kernel + p.side[1].kernel + p.side[2].kernel)
     join_images(p)
     choose_lanes(p)
     choose_blocks(p, threads)
@@ -385,8 +388,7 @@ cdef int run(Pool *p, int threads) except -1:
     threads = max(1, min(threads, tasks))
     scratch = Memory(p.scratch_bytes * threads)
     return run_tasks(input_grad_task if p.back else forward_task, p, tasks,
-                     MOVE_WORK * bytes * (BACK_WORK if p.back else 1), threads, scratch.data,
-                     p.scratch_bytes)
+                     steps, threads, scratch.data, p.scratch_bytes)
 
 
 def maximum(x, y, tuple kernel, tuple stride, tuple padding, int threads):
@@ -397,7 +399,8 @@ def maximum(x, y, tuple kernel, tuple stride, tuple padding, int threads):
     run(&p, threads)
 
 
-def maximum_grad(dy, x, dx, tuple kernel, tuple stride, tuple padding, bint accumulate, int threads):
+def maximum_grad(dy, x, dx, tuple kernel, tuple stride, tuple padding, bint accumulate,
+                 int threads):
     """dx (+)= dy, each at the element of x that was the greatest of its window."""
     cdef Pool p
     cdef Buffers held = Buffers()

@@ -120,8 +120,8 @@ cdef inline idx outputs_alike(const Side *s, idx q, idx end, idx *first,
 cdef inline void take_stage(const sc_tiles *t, int a, const Side *s, const Range *r,
                             const View *x, const View *y, char *tap, idx n,
                             bint mean) noexcept nogil:
-    """y = the greatest along axis a of x, or for a mean the sum; `tap`, unless NULL, stands as y and
-    receives which."""
+    """y = the greatest along axis a of x, or for a mean the sum; `tap`, unless NULL, stands as y
+    and receives which."""
     cdef bint last = a == 2
     cdef idx i, j, q, end, stop, first, taps, start, to, rows, pace
     cdef const char *source
@@ -197,8 +197,8 @@ cdef inline void send_class(const sc_tiles *t, int a, const Side *s, const Range
         u += rows * pace
 
 
-cdef inline void divide_all(const sc_tiles *t, const Side *side, const Range *r, const View *y, idx n,
-                            bint inside) noexcept nogil:
+cdef inline void divide_all(const sc_tiles *t, const Side *side, const Range *r, const View *y,
+                            idx n, bint inside) noexcept nogil:
     """y / what its windows hold: their elements inside of the image, or all taps."""
     cdef idx *taps = [side[0].kernel, side[1].kernel, side[2].kernel]
     cdef idx i, j, q, end, first

@@ -3,11 +3,11 @@
     max:  y[n, c, p] = max over taps t of x[n, c, p*stride + t - padding]
     mean: y[n, c, p] = sum over taps t of x[n, c, p*stride + t - padding] / count(p)
 
-Both are compiled (ext/sweepconv/_pool.pyx), one axis at a time, the last one first: the maximum over
-a box is the maximum over its rows of each row's maximum, and so is a sum.  That costs sum(kernel)
-steps an element instead of prod(kernel), and, for the mean, makes a chain of additions no longer
-than sum(kernel).  Every element is treated by itself, in an order that follows from the geometry,
-so a result depends neither on threads nor on how the batch was split.
+Both are compiled (ext/sweepconv/_pool.pyx), one axis at a time, the last one first: the maximum
+over a box is the maximum over its rows of each row's maximum, and so is a sum.  That costs
+sum(kernel) steps an element instead of prod(kernel), and, for the mean, makes a chain of additions
+no longer than sum(kernel).  Every element is treated by itself, in an order that follows from the
+geometry, so a result depends neither on threads nor on how the batch was split.
 
 Gradients are the same stages in the other direction: what reached y goes back to where it came
 from.  A maximum came from the first of its equals in row-major order (of several NaN, the first).
@@ -19,7 +19,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from . import _pool
