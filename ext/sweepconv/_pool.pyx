@@ -146,11 +146,15 @@ cdef void join_images(Pool *p) noexcept nogil:
 cdef void choose_lanes(Pool *p) noexcept nogil:
     """Channels, where they are contiguous or worth a transposition; else one, and rows are long."""
     cdef bint whole = p.x.channel == p.tile.itemsize
-    cdef idx vector = p.tile.nb // 2, most = (LANE_BYTES if whole else TURN_BYTES)
-    most //= p.tile.itemsize
-    p.lanes = 1
-    if whole or p.channels >= vector:
-        p.lanes = ceil_div(p.channels, ceil_div(p.channels, most))
+    cdef idx most = LANE_BYTES if whole else TURN_BYTES
+    set_lanes(p, most // p.tile.itemsize if whole or p.channels >= p.tile.nb // 2 else 1)
+
+
+cdef void set_lanes(Pool *p, idx most) noexcept nogil:
+    """At most that many, in equal parts of whole vectors."""
+    cdef idx vector = p.tile.nb // 2
+    p.lanes = ceil_div(p.channels, ceil_div(p.channels, most))
+    if most > 1:
         p.lanes = min(p.channels, ceil_div(p.lanes, vector) * vector)
     p.chunks = ceil_div(p.channels, p.lanes)
 
@@ -166,7 +170,9 @@ cdef void choose_blocks(Pool *p, int threads) noexcept nogil:
         if bytes <= BLOCK_BYTES and (bytes <= LEAST_BYTES or task_count(p) >= 2 * threads):
             break
         if not halve(p):
-            break
+            if bytes <= BLOCK_BYTES or p.lanes * p.tile.itemsize <= TURN_BYTES:
+                break
+            set_lanes(p, p.lanes // 2)
     for a in range(3):
         p.side[a].blocks = ceil_div(extent(p, a), p.side[a].block)
         p.side[a].block = ceil_div(extent(p, a), p.side[a].blocks)

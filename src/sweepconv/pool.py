@@ -101,8 +101,8 @@ def max_pool(
     Notes
     -----
     y[n, c, p] = max over taps t of x[n, c, p*stride + t - padding].  A NaN in the window gives NaN.
-    Cost: about sum(kernel) comparisons an element; workspace: a block of about 200 KiB a thread.
-    Bits depend neither on n_threads nor on how a batch is split.
+    Cost: about sum(kernel) comparisons an element; workspace: a block of about 200 KiB a thread,
+    more where windows are large.  Bits depend neither on n_threads nor on how a batch is split.
 
     Examples
     --------
@@ -189,8 +189,8 @@ def avg_pool(
     Notes
     -----
     y[n, c, p] = sum over taps t of x[n, c, p*stride + t - padding] / count(p).
-    Cost: about sum(kernel) additions an element; workspace: a block of about 200 KiB a thread.
-    Bits depend neither on n_threads nor on how a batch is split.
+    Cost: about sum(kernel) additions an element; workspace: a block of about 200 KiB a thread,
+    more where windows are large.  Bits depend neither on n_threads nor on how a batch is split.
 
     Examples
     --------
