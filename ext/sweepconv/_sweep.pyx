@@ -477,7 +477,7 @@ cdef int sum_patches(Sweep *s, Plan plan, int threads) except -1:
     cdef idx tasks = plan.extents.boxes * s.all_groups * s.source_chunks
     threads = max(1, min(threads, tasks))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
-    return run_tasks(s, patch_task, tasks, plan.extents.boxes * box_steps(s, &plan.extents),
+    return run_sweep(s, patch_task, tasks, plan.extents.boxes * box_steps(s, &plan.extents),
                      threads, scratch.data)
 
 
