@@ -25,7 +25,7 @@ FLOORS: tuple[set[str], ...] = (
     {"conv", "tiled", "local", "dense", "pool"},
     {"layers", "sharing", "equivariance", "efficiency", "datasets"},
     {"output"},
-    {"lab", "bench"},
+    {"lab", "bench", "reproduce"},
     {"cli"},
     {"__main__"},
 )
@@ -40,7 +40,8 @@ ENGINE_CALLERS = {
     "pool": {"_pool"},
 }
 # These may import the extras; all others NumPy alone.
-BEYOND_NUMPY = {"sharing", "datasets", "output", "lab", "bench", "cli"}
+BEYOND_NUMPY = {"sharing", "datasets", "output", "lab", "bench", "reproduce",
+                 "cli"}
 
 INSTRUCTION_SETS = re.compile(r"avx|sse\d|_mm\d*_|neon|\bsve|\bamx|vnni|rvv", re.IGNORECASE)
 NOT_IN_KERNELS = re.compile(
