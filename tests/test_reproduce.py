@@ -1,7 +1,9 @@
 """`sweepconv reproduce`: recipes that are cheap run, verdicts, files, and what goes wrong."""
 
 import json
+import multiprocessing
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +225,10 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
+def pause(seconds: float) -> None:
+    time.sleep(seconds)
+
+
 def fail() -> None:
     raise RuntimeError("in a job")
 
@@ -234,7 +240,6 @@ def small_recipe(figures: list[Figure], jobs: list[Job] | None = None) -> Recipe
 
 
 def test_jobs_side_by_side_come_back_in_order() -> None:
-    """Another process finds a function by its name: one of the package's own."""
     seen: list[Done] = []
 
     def figures(done: list[Done], scale: Scale) -> list[Figure]:
@@ -250,6 +255,19 @@ def test_jobs_side_by_side_come_back_in_order() -> None:
     assert sorted(ticks) == [("small", 1), ("small", 2), ("small", 3)]
     assert runner.amount([recipe], Scale()) == 6
     assert ran["small"].seconds > 0
+
+
+def test_an_exception_ends_the_jobs_that_run() -> None:
+    jobs = [Job(shown, {"value": 1.0}, 100), Job(pause, {"seconds": 100}, 1)]
+
+    def stop(name: str, more: float) -> None:
+        raise KeyboardInterrupt
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        runner.run([small_recipe([], jobs)], Scale(), 2, stop)
+    assert time.monotonic() - start < 60
+    assert not multiprocessing.active_children()
 
 
 def use(monkeypatch: pytest.MonkeyPatch, recipe: Recipe) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 INF = float("inf")
@@ -150,4 +150,3 @@ class Recipe:
     figures: Callable[[list[Done], Scale], list[Figure]]
     log: bool = False
     quick_bands: str = ""
-    needs: tuple[str, ...] = field(default=())  # packages, for data

