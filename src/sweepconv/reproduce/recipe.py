@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 INF = float("inf")
+ROUNDING = 1e-9  # a band relatively narrower than this allows for nothing else
 
 
 class Scale(NamedTuple):
@@ -116,6 +117,8 @@ def band_words(figure: Figure) -> str:
     low, high = (shown(v, figure.digits) for v in figure.band)
     if figure.band[0] == figure.band[1]:
         return f"= {low}"
+    if figure.band[1] - figure.band[0] < ROUNDING * abs(figure.band[1]):
+        return f"= {shown(sum(figure.band) / 2, figure.digits)}, rounding aside"
     if math.isinf(figure.band[1]):
         return f"at least {low}" if figure.band[0] else "0 or more"
     return f"at most {high}" if math.isinf(figure.band[0]) else f"{low} to {high}"

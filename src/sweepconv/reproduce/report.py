@@ -35,7 +35,7 @@ def _part(entry: dict[str, Any]) -> str:
     return section(f"{entry['id']}: {entry['title']}", paragraph(f"{entry['source']}."),
                    paragraph(entry["what"]), *quick, _table(entry),
                    figure(plots.dots(entry), CAPTION),
-                   paragraph(f"{entry['seconds']:.1f} s of one thread."))
+                   paragraph(f"{entry['seconds']:.1f} s of processor time."))
 
 
 def html(result: dict[str, Any]) -> str:

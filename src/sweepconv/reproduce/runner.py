@@ -23,12 +23,15 @@ ENDED = 10  # seconds to wait for a process that was told to end
 
 
 class Timed(NamedTuple):
+    """A result and the seconds of processor time that it took: of one thread, so what a clock
+    shows where nothing else runs."""
+
     result: Any
     seconds: float
 
 
 class Ran(NamedTuple):
-    """What the jobs of a recipe returned, and how long they took, added up."""
+    """What the jobs of a recipe returned, and the processor time of all."""
 
     done: list[Done]
     seconds: float
@@ -36,10 +39,10 @@ class Ran(NamedTuple):
 
 def timed(job: Job) -> Timed:
     """One job, with one thread."""
-    start = time.perf_counter()
+    start = time.process_time()
     with threads(1):
         result = job.work(**job.arguments)
-    return Timed(result, time.perf_counter() - start)
+    return Timed(result, time.process_time() - start)
 
 
 @contextmanager

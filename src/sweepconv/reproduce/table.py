@@ -41,4 +41,5 @@ def show(console: Console, result: dict[str, Any]) -> None:
         console.print(Text(QUICK, style="italic"))
     console.print(summary(result["results"]), highlight=False)
     console.print(f"{result['seconds']:.0f} s in {result['settings']['workers']} processes of one "
-                  "thread; the seconds of an id are its jobs' added up.", highlight=False)
+                  "thread; the seconds of an id are the processor time of its jobs.",
+                  highlight=False)
