@@ -18,6 +18,7 @@ from sweepconv.reproduce import command, plots, runner
 from sweepconv.reproduce.least_squares import circulant, fit_shared, project
 from sweepconv.reproduce.polyphase import aps
 from sweepconv.reproduce.recipe import (
+    ANY,
     INF,
     Done,
     Figure,
@@ -77,7 +78,8 @@ def test_numbers_in_words(value: float, digits: int | None, text: str) -> None:
 
 @pytest.mark.parametrize(("band", "text"), [
     ((5, 5), "= 5.00"), ((62, 70), "62.0 to 70.0"), ((10, INF), "at least 10.0"),
-    ((0, INF), "0 or more"), ((1 - 1e-12, 1 + 1e-12), "= 1.00, rounding aside"), ((-INF, 3), "at most 3.00")])
+    ((0, INF), "0 or more"), ((-INF, INF), "-"),
+    ((1 - 1e-12, 1 + 1e-12), "= 1.00, rounding aside"), ((-INF, 3), "at most 3.00")])
 def test_bands_in_words(band: tuple[float, float], text: str) -> None:
     assert band_words(figure("f", 1.0, "-", band)) == text
 
@@ -301,16 +303,17 @@ def test_what_is_outside_is_said_first_and_is_no_failure(
         ) -> None:
     use(monkeypatch, small_recipe([figure("good", [1.0, 1.0], 1, (0, 2)),
                                    figure("bad <b>", [5.0, 7.0], "-", (0, 2)),
-                                   figure("lost", float("nan"), 1, (0, INF))]))
+                                   figure("lost", float("nan"), 1, (0, INF)),
+                                   figure("aside", 3.0, "-", ANY)]))
     assert run(tmp_path) == 0
     out = capsys.readouterr().out
     assert out.count("OUTSIDE") == 2
-    assert "1 inside their bands, 2 outside" in out
+    assert "3 figures with a band, of 1 ids: 1 inside their bands, 2 outside" in out
     page = (tmp_path / "reproduce.html").read_text()
     assert page.index("Outside their bands") < page.index("small: Sums")
     assert "bad &lt;b&gt;" in page
     stored = json.loads((tmp_path / "reproduce.json").read_text())
-    assert [f["inside"] for f in stored["results"][0]["figures"]] == [True, False, False]
+    assert [f["inside"] for f in stored["results"][0]["figures"]] == [True, False, False, True]
     assert stored["results"][0]["figures"][2]["mean"] is None
 
 
@@ -360,7 +363,9 @@ def test_bad_options_give_exit_code_2(options: list[str]) -> None:
 def test_a_plot_of_any_figures(log: bool) -> None:
     entry: dict[str, Any] = {"id": "x", "log": log, "figures": [
         {"name": "a", "values": [1.0, None], "mean": None, "expected": 1.0, "band": [0.0, None],
-         "inside": False},
+         "inside": False, "judged": True},
         {"name": "b", "values": [0.0], "mean": 0.0, "expected": None, "band": [0.0, 0.0],
-         "inside": True}]}
+         "inside": True, "judged": True},
+        {"name": "c", "values": [2.0], "mean": 2.0, "expected": None, "band": [None, None],
+         "inside": True, "judged": False}]}
     assert plots.dots(entry).startswith("<svg")

@@ -38,9 +38,10 @@ def dots(entry: dict[str, Any]) -> str:
     low, high = _limits(entry)
     with panel(9.2, 0.8 + 0.3 * len(figures)) as (drawing, axes):
         for row, figure in enumerate(figures):
-            a, b = figure["band"]
-            left, right = (low if a is None or a < low else a), (high if b is None else b)
-            axes.barh(row, right - left, left=left, height=0.76, color=BAND)
+            if figure["judged"]:
+                a, b = figure["band"]
+                left, right = (low if a is None or a < low else a), (high if b is None else b)
+                axes.barh(row, right - left, left=left, height=0.76, color=BAND)
             _seeds(axes, row, figure)
         if entry["log"]:
             axes.set_xscale("log")

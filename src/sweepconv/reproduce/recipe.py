@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 INF = float("inf")
+ANY = (-INF, INF)  # the band of a figure that is only shown
 ROUNDING = 1e-9  # a band relatively narrower than this allows for nothing else
 
 
@@ -80,6 +81,11 @@ class Figure:
         return math.sqrt(math.fsum((v - m) ** 2 for v in self.values) / (n - 1))
 
     @property
+    def judged(self) -> bool:
+        """Is there a band?  If not, the figure is shown beside those that are judged."""
+        return self.band != ANY
+
+    @property
     def inside(self) -> bool:
         """Does the mean lie in the band?  NaN does not."""
         return self.band[0] <= self.mean <= self.band[1]
@@ -113,8 +119,10 @@ def shown(value: float, digits: int | None = 3) -> str:
 
 
 def band_words(figure: Figure) -> str:
-    """The band as a reader takes it: "= 5", "62 to 70", "at least 99"."""
+    """The band as a reader takes it: "= 5", "62 to 70", "at least 99", "-"."""
     low, high = (shown(v, figure.digits) for v in figure.band)
+    if not figure.judged:
+        return "-"
     if figure.band[0] == figure.band[1]:
         return f"= {low}"
     if figure.band[1] - figure.band[0] < ROUNDING * abs(figure.band[1]):

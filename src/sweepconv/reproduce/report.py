@@ -18,8 +18,8 @@ CAPTION = ("Small dots: one seed each; large: their mean, a cross where it is ou
 def _row(f: dict[str, Any]) -> str:
     cells = "".join(f"<td>{escape(f[key])}</td>"
                     for key in ("name", "published", "ours_words", "band_words"))
-    style, word = ("", "inside") if f["inside"] else (
-        ' style="color:#b34700;font-weight:700"', "outside")
+    word = ("inside" if f["inside"] else "outside") if f["judged"] else ""
+    style = ' style="color:#b34700;font-weight:700"' if word == "outside" else ""
     return f"<tr{style}>{cells}<td>{word}</td></tr>"
 
 

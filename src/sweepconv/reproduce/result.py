@@ -23,7 +23,8 @@ def figure_entry(figure: Figure) -> Entry:
         "name": figure.name, "published": figure.published, "expected": figure.expected,
         "values": [_finite(v) for v in figure.values], "mean": _finite(figure.mean),
         "spread": None if figure.spread is None else _finite(figure.spread),
-        "band": [_finite(v) for v in figure.band], "inside": figure.inside,
+        "band": [_finite(v) for v in figure.band], "judged": figure.judged,
+        "inside": figure.inside,
         "ours_words": ours_words(figure), "band_words": band_words(figure),
     }
 
@@ -39,11 +40,13 @@ def entry(recipe: Recipe, ran: Ran, scale: Scale) -> Entry:
 
 def outside(entries: Sequence[Entry]) -> list[tuple[str, Entry]]:
     """(id, figure) of all that is not in its band."""
-    return [(e["id"], f) for e in entries for f in e["figures"] if not f["inside"]]
+    return [(e["id"], f) for e in entries for f in e["figures"]
+            if f["judged"] and not f["inside"]]
 
 
 def summary(entries: Sequence[Entry]) -> str:
-    """One sentence: how many figures, how many outside."""
-    total, bad = sum(len(e["figures"]) for e in entries), len(outside(entries))
-    return (f"{total} figures of {len(entries)} ids: {total - bad} inside their bands, "
+    """One sentence: how many figures have a band, how many are outside."""
+    total = sum(f["judged"] for e in entries for f in e["figures"])
+    bad = len(outside(entries))
+    return (f"{total} figures with a band, of {len(entries)} ids: {total - bad} inside their bands, "
             f"{bad} outside.")

@@ -9,13 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .result import summary
+from .result import Entry, summary
 
 QUICK = "A quick run: fewer seeds and steps, and wider bands where the line under an id says so."
 
 
-def verdict(inside: bool) -> Text:
-    return Text("inside", style="green") if inside else Text("OUTSIDE", style="bold red")
+def verdict(figure: Entry) -> Text:
+    """Nothing is said of a figure without a band."""
+    if not figure["judged"]:
+        return Text("")
+    return Text("inside", style="green") if figure["inside"] else Text("OUTSIDE", style="bold red")
 
 
 def _table(result: dict[str, Any]) -> Table:
@@ -30,7 +33,7 @@ def _table(result: dict[str, Any]) -> Table:
             table.add_row(Text(f"  quick: {entry['quick_bands']}", style="italic"))
         for f in entry["figures"]:
             table.add_row(f"  {f['name']}", f["published"], f["ours_words"], f["band_words"],
-                          verdict(f["inside"]))
+                          verdict(f))
     return table
 
 

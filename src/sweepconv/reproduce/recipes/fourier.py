@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweepconv.layers import SGD, Conv, Dense, Flatten, Sequential
-from sweepconv.reproduce.recipe import INF, Done, Figure, Job, Recipe, Scale, figure
+from sweepconv.reproduce.recipe import ANY, Done, Figure, Job, Recipe, Scale, figure
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -71,7 +71,7 @@ def figures(done: list[Done], scale: Scale) -> list[Figure]:
     def values(kind: str, what: str) -> Array:
         return np.array([d.result[what] for d in done if d.arguments["kind"] == kind])
 
-    rows = [figure(f"{kind}, {said}", values(kind, what).tolist(), "-", (0, INF))
+    rows = [figure(f"{kind}, {said}", values(kind, what).tolist(), "-", ANY)
             for what, said in (("l1", "l1 norm in Fourier"), ("l2", "l2 norm"),
                                ("active", "active frequencies of 32"))
             for kind in ("conv", "dense")]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweepconv import conv, local_conv
-from sweepconv.reproduce.recipe import INF, Done, Figure, Job, Recipe, Scale, figure
+from sweepconv.reproduce.recipe import ANY, INF, Done, Figure, Job, Recipe, Scale, figure
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -71,7 +71,7 @@ def figures(done: list[Done], scale: Scale) -> list[Figure]:
         rows.append(figure(f"{family}, no pooling, kernel", values(name), want,
                            (want - error, want + error), digits=4))
     rows += [figure(f"{family}, mean pooling, kernel", values(f"{family}, pooled"), "-",
-                    (0, INF), digits=4) for family in ("conv", "local")]
+                    ANY, digits=4) for family in ("conv", "local")]
     for kind, said in (("plain", "0"), ("pooled", "apart")):
         gaps = [abs(d.result[f"conv, {kind}"]["mean"] - d.result[f"local, {kind}"]["mean"])
                 / math.hypot(d.result[f"conv, {kind}"]["error"],
