@@ -78,7 +78,7 @@ def test_numbers_in_words(value: float, digits: int | None, text: str) -> None:
 
 @pytest.mark.parametrize(("band", "text"), [
     ((5, 5), "= 5.00"), ((62, 70), "62.0 to 70.0"), ((10, INF), "at least 10.0"),
-    ((0, INF), "0 or more"), ((-INF, INF), "-"),
+    ((0, INF), "0 or more"), ((-INF, INF), "-"), ((1e-9, INF), "more than 0"),
     ((1 - 1e-12, 1 + 1e-12), "= 1.00, rounding aside"), ((-INF, 3), "at most 3.00")])
 def test_bands_in_words(band: tuple[float, float], text: str) -> None:
     assert band_words(figure("f", 1.0, "-", band)) == text

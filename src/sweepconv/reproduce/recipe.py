@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 INF = float("inf")
 ANY = (-INF, INF)  # the band of a figure that is only shown
+LEAST = 1e-6  # a band from here or less on stands for all that is more than 0
 ROUNDING = 1e-9  # a band relatively narrower than this allows for nothing else
 
 
@@ -127,6 +128,8 @@ def band_words(figure: Figure) -> str:
         return f"= {low}"
     if figure.band[1] - figure.band[0] < ROUNDING * abs(figure.band[1]):
         return f"= {shown(sum(figure.band) / 2, figure.digits)}, rounding aside"
+    if math.isinf(figure.band[1]) and 0 < figure.band[0] <= LEAST:
+        return "more than 0"
     if math.isinf(figure.band[1]):
         return f"at least {low}" if figure.band[0] else "0 or more"
     return f"at most {high}" if math.isinf(figure.band[0]) else f"{low} to {high}"
