@@ -93,7 +93,8 @@ def figures(done: list[Done], scale: Scale) -> list[Figure]:
                                bands[k], expected=EXPECTED[padding][k]))
         if padding in ("circular", "full"):
             gaps = np.abs(np.subtract(similar, dissimilar)).tolist()
-            rows.append(figure(f"{padding}, distance of similar and dissimilar, points", gaps, 0, (0, 0)))
+            rows.append(figure(f"{padding}, distance of similar and dissimilar, points", gaps, 0,
+                               (0, 0)))
     return rows
 
 
