@@ -22,7 +22,8 @@ FLOORS: tuple[set[str], ...] = (
     {"phases", "runtime", "reference"},
     {"_engine", "packing", "testing", "winograd"},
     {"conv", "tiled", "local", "dense", "pool"},
-    {"layers", "sharing", "equivariance", "efficiency", "datasets"},
+    {"_adapters", "layers", "sharing", "equivariance", "efficiency", "datasets"},
+    {"torch", "jax", "compat"},
     {"output"},
     {"lab", "bench"},
     {"cli"},
@@ -34,7 +35,7 @@ ALLOWED = {  # stricter than their floor
 }
 ENGINE_CALLERS = {"_engine", "packing", "runtime"}  # the only doors to the compiled modules
 # These may import the extras; all others NumPy alone.
-BEYOND_NUMPY = {"datasets", "output", "lab", "bench", "cli"}
+BEYOND_NUMPY = {"datasets", "torch", "jax", "output", "lab", "bench", "cli"}
 
 INSTRUCTION_SETS = re.compile(r"avx|sse\d|_mm\d*_|neon|\bsve|\bamx|vnni|rvv", re.IGNORECASE)
 NOT_IN_KERNELS = re.compile(

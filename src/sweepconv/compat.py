@@ -1,10 +1,10 @@
 """Weights of other systems to and from ours: views wherever memory allows, NumPy alone.
 
-    ours            (O, C/groups, *kernel)           local: (*out, O, C/groups, *kernel), b (*out, O)
-    PyTorch         (O, C/groups, *kernel)           the same: nothing to convert
-    Keras, JAX      (*kernel, C/groups, O)           `from_hwio`, `to_hwio`
-    Keras 2 local   (prod(out), taps, O)             `from_keras_local`, `to_keras_local`
-    JAX, Flax local (*out, taps, O)                  `from_jax_local`, `to_jax_local`
+    ours                (O, C/groups, *kernel); local: (*out, O, C/groups, *kernel), b (*out, O)
+    PyTorch             (O, C/groups, *kernel): the same, nothing to convert
+    Keras, JAX          (*kernel, C/groups, O): `from_hwio`, `to_hwio`
+    Keras 2, local      (prod(out), taps, O): `from_keras_local`, `to_keras_local`
+    JAX, Flax, local    (*out, taps, O): `from_jax_local`, `to_jax_local`
 
 Local kernels flatten a patch into one axis of taps.  JAX and Flax have the channel outermost,
 (C, *kernel), as has Keras 2 with "channels_first"; with "channels_last" it is innermost,
@@ -97,14 +97,8 @@ def from_keras_local(kernel: Any, bias: Any = None, *, in_channels: int, kernel_
     kernel = np.asarray(kernel)
     _require(verb, "kernel", kernel, (math.prod(out), math.prod(taps), -1))
     patches = kernel.reshape(*out, *taps, kernel.shape[-1])
-    w = _filters_first(patches, len(out), data_format)
-    if bias is None:
-        return w, None
-    bias = np.asarray(bias)
-    _require(verb, "bias", bias, (*out, kernel.shape[-1]))
-    if data_format == LAST:
-        return w, bias
-    return w, np.moveaxis(bias.reshape(-1, *out), 0, -1)
+    w, b = _filters_first(patches, len(out), data_format), _bias(verb, "bias", bias, out, kernel)
+    return w, b if b is None or data_format == LAST else np.moveaxis(b.reshape(-1, *out), 0, -1)
 
 
 def to_keras_local(w: Any, b: Any = None, *,
@@ -121,16 +115,12 @@ def to_keras_local(w: Any, b: Any = None, *,
     (36, 27, 8)
     """
     verb = "to_keras_local"
-    w = _local_array(verb, w)
-    rank = (w.ndim - 2) // 2
-    out, outs, taps = w.shape[:rank], w.shape[rank], math.prod(w.shape[rank + 1:])
-    patches = _filters_last(w, rank, _known_format(verb, data_format))
-    kernel = patches.reshape(math.prod(out), taps, outs)
-    if b is None:
-        return kernel, None
-    b = np.asarray(b)
-    _require(verb, "b", b, (*out, outs))
-    return kernel, b if data_format == LAST else np.moveaxis(b, -1, 0).reshape(*out, outs)
+    kernel = _filters_last(verb, w, _known_format(verb, data_format))
+    out = kernel.shape[:-2]
+    bias = _bias(verb, "b", b, out, kernel)
+    if bias is not None and data_format == FIRST:
+        bias = np.moveaxis(bias, -1, 0).reshape(bias.shape)
+    return kernel.reshape(math.prod(out), *kernel.shape[-2:]), bias
 
 
 def from_jax_local(kernel: Any, bias: Any = None, *, in_channels: int,
@@ -165,11 +155,7 @@ def from_jax_local(kernel: Any, bias: Any = None, *, in_channels: int,
     taps = _taps(verb, in_channels, kernel_size, rank, FIRST)
     _require(verb, "kernel", kernel, (*out, math.prod(taps), outs))
     w = _filters_first(kernel.reshape(*out, *taps, outs), rank, FIRST)
-    if bias is None:
-        return w, None
-    bias = np.asarray(bias)
-    _require(verb, "bias", bias, (*out, outs))
-    return w, bias
+    return w, _bias(verb, "bias", bias, out, kernel)
 
 
 def to_jax_local(w: Any, b: Any = None) -> tuple[Array, Array | None]:
@@ -183,15 +169,8 @@ def to_jax_local(w: Any, b: Any = None) -> tuple[Array, Array | None]:
     >>> to_jax_local(np.zeros((6, 6, 8, 3, 3, 3)))[0].shape
     (6, 6, 27, 8)
     """
-    verb, w = "to_jax_local", _local_array("to_jax_local", w)
-    rank = (w.ndim - 2) // 2
-    out, outs, taps = w.shape[:rank], w.shape[rank], math.prod(w.shape[rank + 1:])
-    kernel = _filters_last(w, rank, FIRST).reshape(*out, taps, outs)
-    if b is None:
-        return kernel, None
-    b = np.asarray(b)
-    _require(verb, "b", b, (*out, outs))
-    return kernel, b
+    kernel = _filters_last("to_jax_local", w, FIRST)
+    return kernel, _bias("to_jax_local", "b", b, kernel.shape[:-2], kernel)
 
 
 def _filters_first(patches: Array, rank: int, data_format: str) -> Array:
@@ -201,10 +180,25 @@ def _filters_first(patches: Array, rank: int, data_format: str) -> Array:
     return np.moveaxis(patches, -1, rank)
 
 
-def _filters_last(w: Array, rank: int, data_format: str) -> Array:
-    """(*out, O, C, *kernel) as (*out, *taps, O)."""
-    patches = np.moveaxis(w, rank, -1)
-    return np.moveaxis(patches, rank, -2) if data_format == LAST else patches
+def _filters_last(verb: str, w: Any, data_format: str) -> Array:
+    """w (*out, O, C, *kernel) as (*out, taps, O)."""
+    w = np.asarray(w)
+    if w.ndim not in (4, 6, 8):
+        raise ValueError(f"{verb}: w must be (*out, O, C, *kernel) with 1, 2 or 3 spatial axes, "
+                         f"got w.shape = {w.shape}")
+    rank = w.ndim // 2 - 1
+    patches: Array = np.moveaxis(w, rank, -1)  # (*out, C, *kernel, O)
+    if data_format == LAST:
+        patches = np.moveaxis(patches, rank, -2)
+    return patches.reshape(*w.shape[:rank], math.prod(w.shape[rank + 1:]), w.shape[rank])
+
+
+def _bias(verb: str, name: str, bias: Any, out: tuple[int, ...], kernel: Array) -> Array | None:
+    if bias is None:
+        return None
+    array: Array = np.asarray(bias)
+    _require(verb, name, array, (*out, kernel.shape[-1]))
+    return array
 
 
 def _sizes(verb: str, name: str, value: Ints) -> tuple[int, ...]:
@@ -246,10 +240,3 @@ def _conv_array(verb: str, name: str, value: Any, axes: str) -> Array:
                          f"got {name}.shape = {array.shape}")
     return array
 
-
-def _local_array(verb: str, w: Any) -> Array:
-    w = np.asarray(w)
-    if w.ndim not in (4, 6, 8):
-        raise ValueError(f"{verb}: w must be (*out, O, C, *kernel) with 1, 2 or 3 spatial axes, "
-                         f"got w.shape = {w.shape}")
-    return w

@@ -18,14 +18,14 @@ any strides, and their results lie in the arrays that the verbs of NumPy made.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .._adapters import VERBS, How
-from ..geometry import Family, Geometry, geometry
+from sweepconv._adapters import VERBS, How
+from sweepconv.geometry import Family, Geometry, geometry
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -34,9 +34,9 @@ HOW = ("str family, int[] stride, int[] padding, str padding_name, int[] dilatio
        "str padding_mode")
 
 
-def _sorted(how: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+def _sorted(how: Sequence[Any]) -> tuple[Family, dict[str, Any]]:
     """The family, and the keywords of its verbs."""
-    call = How(*(tuple(v) if isinstance(v, list) else v for v in how))
+    call = How._make(tuple(v) if isinstance(v, list) else v for v in how)
     return call.family, call.keywords
 
 
@@ -61,11 +61,11 @@ def _array(t: Tensor) -> Any:
     return t.detach().resolve_neg().numpy()
 
 
-def _sizes(family: str, x_shape: Sequence[Any], w_shape: Sequence[Any],
+def _sizes(family: Family, x_shape: Sequence[Any], w_shape: Sequence[Any],
            keywords: dict[str, Any]) -> Geometry:
     """The geometry of images whose number may be a symbol: it holds for any number, here 0."""
     x_shape, w_shape = (0, *map(int, x_shape[1:])), tuple(map(int, w_shape))
-    return geometry(VERBS[family][0].__name__, cast(Family, family), x_shape, w_shape, **keywords)
+    return geometry(VERBS[family][0].__name__, family, x_shape, w_shape, **keywords)
 
 
 def _new(like: Tensor, shape: Sequence[Any]) -> Tensor:

@@ -12,8 +12,9 @@ from typing import Any, TypedDict, Unpack
 
 from torch import Tensor
 
-from .._adapters import How
-from ..geometry import Family, Ints, Padding, padding_amounts, per_axis
+from sweepconv._adapters import How
+from sweepconv.geometry import Family, Ints, Padding, padding_amounts, per_axis
+
 from ._ops import input_grad, sweep
 
 __all__ = [

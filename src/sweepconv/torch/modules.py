@@ -17,8 +17,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from .._adapters import How
-from ..geometry import Family, Ints, Padding, geometry, output_shape, per_axis
+from sweepconv._adapters import How
+from sweepconv.geometry import Family, Ints, Padding, geometry, output_shape, per_axis
+
 from ._ops import sweep
 from .functional import as_output_padding, low_rank_local, transpose
 
@@ -81,14 +82,14 @@ class ConvNd(nn.Module):
         if self.own:
             setattr(self, self.own, per_axis(name, self.own, own, axes, 1))
         ones = (1,) * axes
-        geometry(name, "conv", (0, self.groups, *ones), (self.groups, 1, *ones),  # checks the names
-                 padding=padding if isinstance(padding, str) else 0, padding_mode=padding_mode)
+        geometry(name, "conv", (0, 1, *ones), (1, 1, *ones), padding_mode=padding_mode,
+                 padding=padding if isinstance(padding, str) else 0)  # checks the two names
         self._how = How.of(name, self.family, axes, stride=stride, padding=padding,
                            dilation=dilation, groups=self.groups, padding_mode=padding_mode)
         self.stride, self.dilation = self._how.stride, self._how.dilation
         self.padding = (padding,) * axes if isinstance(padding, int) else padding
         self.padding_mode = padding_mode
-        self.output_padding = as_output_padding(name, self.output_padding, self._how)
+        self.output_padding = self._extra = as_output_padding(name, self.output_padding, self._how)
         self._make_parameters(bias, {"device": device, "dtype": dtype})
         self.reset_parameters()
 
@@ -128,15 +129,15 @@ class ConvNd(nn.Module):
             r = 1 / math.sqrt(math.prod(filters[1:]))
             nn.init.uniform_(self.bias, -r, r)
 
-    def forward(self, input: Tensor) -> Tensor:
-        """y (N, O, *out) of input (N, C, *spatial), or both without N."""
+    def forward(self, x: Tensor) -> Tensor:
+        """y (N, O, *out) of x (N, C, *spatial), or both without N."""
         axes = len(self.kernel_size)
-        if input.dim() not in (axes + 1, axes + 2):
-            raise ValueError(f"{type(self).__name__}: input must be (N, C, *spatial) or (C, *spatial) "
-                             f"with {axes} spatial axes, got input.shape = {tuple(input.shape)}")
-        if input.dim() == axes + 1:
-            return self._swept(input.unsqueeze(0)).squeeze(0)
-        return self._swept(input)
+        if x.dim() == axes + 1:
+            return self._swept(x.unsqueeze(0)).squeeze(0)
+        if x.dim() != axes + 2:
+            raise ValueError(f"{type(self).__name__}: x must be (N, C, *spatial) or (C, *spatial) "
+                             f"with {axes} spatial axes, got x.shape = {tuple(x.shape)}")
+        return self._swept(x)
 
     def _swept(self, x: Tensor) -> Tensor:
         y: Tensor = sweep(x, self.weight, self.bias, *self._how)
@@ -146,7 +147,7 @@ class ConvNd(nn.Module):
         text = (f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
                 f"stride={self.stride}")
         shown = {"padding": any(self._how.padding) or self._how.padding_name,
-                 "dilation": max(self.dilation) > 1, "output_padding": any(self.output_padding),
+                 "dilation": max(self.dilation) > 1, "output_padding": any(self._extra),
                  "groups": self.groups > 1}
         text += "".join(f", {name}={getattr(self, name)}" for name, show in shown.items() if show)
         text += ", bias=False" if self.bias is None else ""
@@ -220,7 +221,7 @@ class ConvTransposeNd(ConvNd):
                          groups, bias, padding_mode, device, dtype)
 
     def _swept(self, x: Tensor) -> Tensor:
-        return transpose(x, self.weight, self.bias, self._how, self.output_padding)
+        return transpose(x, self.weight, self.bias, self._how, self._extra)
 
 
 class TiledConvTransposeNd(TiledConvNd, ConvTransposeNd):
