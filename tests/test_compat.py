@@ -79,7 +79,8 @@ def test_to_keras_from_weights_of_ours(data_format: str) -> None:
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_local_kernels_of_jax_and_back(rank: int) -> None:
     out, size = (2, 3, 4)[:rank], (3, 1, 2)[:rank]
-    kernel, bias = np.random.default_rng(0).random((*out, 5 * math.prod(size), 6)), np.ones((*out, 6))
+    kernel = np.random.default_rng(0).random((*out, 5 * math.prod(size), 6))
+    bias = np.ones((*out, 6))
     w, b = compat.from_jax_local(kernel, bias, in_channels=5, kernel_size=size)
     assert w.shape == (*out, 6, 5, *size)
     assert b is bias

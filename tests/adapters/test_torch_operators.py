@@ -74,11 +74,11 @@ def test_the_bits_are_those_of_the_verbs(case: Case) -> None:
     assert np.array_equal(y.detach().numpy(), expected)
     dy = case.array("dy", case.y_shape, "real")
     y.backward(torch.from_numpy(dy.copy()))
-    for t, kind, other, shape in ((tx, "_input_grad", w, x.shape), (tw, "_weight_grad", x, w.shape)):
-        pair = (dy, other) if kind == "_input_grad" else (other, dy)
+    for t, kind, *arguments in ((tx, "_input_grad", dy, w, x.shape),
+                                (tw, "_weight_grad", x, dy, w.shape)):
         assert t.grad is not None
-        assert np.array_equal(t.grad.numpy(),
-                              getattr(sc, prefix + kind)(*pair, shape, **case.keywords))
+        expected = getattr(sc, prefix + kind)(*arguments, **case.keywords)
+        assert np.array_equal(t.grad.numpy(), expected)
 
 
 @EVERY
@@ -163,8 +163,8 @@ def test_transposes_are_input_gradients(family: Any) -> None:
 @pytest.mark.parametrize("mode", ["zeros", "circular"])
 def test_a_transpose_has_the_padding_of_the_verb(padding: Any, mode: str) -> None:
     x, w, b = torch.rand(2, 4, 6), torch.rand(4, 3, 5), torch.rand(6)
-    keywords = {"stride": 2, "padding": padding, "groups": 2, "padding_mode": mode}
-    y = sct.conv_transpose(x, w, b, **keywords)  # type: ignore[arg-type]
+    keywords: Any = {"stride": 2, "padding": padding, "groups": 2, "padding_mode": mode}
+    y = sct.conv_transpose(x, w, b, **keywords)
     expected = sc.conv_transpose(x.numpy(), w.numpy(), b.numpy(), **keywords)
     torch.testing.assert_close(y, torch.from_numpy(expected))
 
@@ -251,6 +251,7 @@ def test_the_modes_of_pytorch() -> None:
 
 
 X, W = torch.rand(2, 4, 6, 6), torch.rand(3, 4, 3, 3)
+HALF: Any = 1.5
 
 
 @pytest.mark.parametrize(("call", "error", "message"), [
@@ -262,7 +263,7 @@ X, W = torch.rand(2, 4, 6, 6), torch.rand(3, 4, 3, 3)
     (lambda: sct.conv(X, W, torch.rand(4)), ValueError, r"b must have shape \(3,\).*\(4,\)"),
     (lambda: sct.conv(X[0, 0], W), ValueError, r"x must be \(N, C, \*spatial\)"),
     (lambda: sct.conv(X, W, padding=(1, 2, 3)), ValueError, r"padding must be .*got \(1, 2, 3\)"),
-    (lambda: sct.conv(X, W, stride=1.5), TypeError, "stride must be an int or one int per"),
+    (lambda: sct.conv(X, W, stride=HALF), TypeError, "stride must be an int or one int per"),
     (lambda: sct.local_conv(X, W), ValueError, r"w must be \(\*out, O, C/groups, \*kernel\)"),
     (lambda: sct.conv_transpose(X, W), ValueError, r"conv_transpose: x must have as many channels"),
     (lambda: sct.conv_transpose(X[0, 0], W), ValueError, "conv_transpose: x must be"),
