@@ -41,19 +41,22 @@ def _sorted(how: Sequence[Any]) -> tuple[Family, dict[str, Any]]:
 
 
 def _check(verb: str, **tensors: Tensor | None) -> None:
-    """Dtypes and devices; None (no bias) stays out."""
-    given = {name: t for name, t in tensors.items() if t is not None}
-    first, *_ = given
-    for name, t in given.items():
-        if t.device != given[first].device or t.device.type not in ("cpu", "meta"):
-            raise ValueError(f"{verb}: {name} must be on the CPU, as all tensors of a call, "
-                             f"got device {str(t.device)!r} and {first} on "
-                             f"{str(given[first].device)!r}")
-        if t.dtype not in DTYPES:
-            raise TypeError(f"{verb}: {name} must be float32 or float64, got {t.dtype}")
-        if t.dtype != given[first].dtype:
-            raise TypeError(f"{verb}: {name} must have the dtype of {first}, "
-                            f"{given[first].dtype}, got {t.dtype}")
+    """Dtypes and devices of the operands, of which all but the first may be None."""
+    (first, like), *others = tensors.items()
+    assert like is not None
+    if like.device.type not in ("cpu", "meta"):
+        raise ValueError(f"{verb}: {first} must be on the CPU, got {first}.device = {like.device}")
+    if like.dtype not in DTYPES:
+        raise TypeError(f"{verb}: {first} must be float32 or float64, got {like.dtype}")
+    for name, t in others:
+        if t is None:
+            continue
+        if t.dtype != like.dtype:
+            raise TypeError(f"{verb}: {name} must have the dtype of {first}, {like.dtype}, "
+                            f"got {t.dtype}")
+        if t.device != like.device:
+            raise ValueError(f"{verb}: {name} must be on the device of {first}, {like.device}, "
+                             f"got {name}.device = {t.device}")
 
 
 def _array(t: Tensor) -> Any:

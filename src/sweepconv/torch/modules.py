@@ -18,7 +18,15 @@ import torch
 from torch import Tensor, nn
 
 from sweepconv._adapters import How
-from sweepconv.geometry import Family, Ints, Padding, geometry, output_shape, per_axis
+from sweepconv.geometry import (
+    Family,
+    Ints,
+    Padding,
+    frozen,
+    geometry,
+    output_shape,
+    per_axis,
+)
 
 from ._ops import sweep
 from .functional import as_output_padding, low_rank_local, transpose
@@ -87,7 +95,8 @@ class ConvNd(nn.Module):
         self._how = How.of(name, self.family, axes, stride=stride, padding=padding,
                            dilation=dilation, groups=self.groups, padding_mode=padding_mode)
         self.stride, self.dilation = self._how.stride, self._how.dilation
-        self.padding = (padding,) * axes if isinstance(padding, int) else padding
+        pads = frozen(name, "padding", padding)
+        self.padding = (pads,) * axes if isinstance(pads, int) else pads
         self.padding_mode = padding_mode
         self.output_padding = self._extra = as_output_padding(name, self.output_padding, self._how)
         self._make_parameters(bias, {"device": device, "dtype": dtype})
