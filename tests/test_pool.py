@@ -1,6 +1,7 @@
-"""Pools against `sweepconv.reference`, ties, NaN, memory, and the mean against its adjoint."""
+"""Pools against `sweepconv.reference`, ties, NaN, memory, the mean against its adjoint, and bits
+for any number of threads, instruction set and blocks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,9 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import ISAS
 
+import sweepconv as sc
 from sweepconv import pool, reference
 
 Array = npt.NDArray[Any]
@@ -361,3 +364,135 @@ def test_errors_of_the_gradients() -> None:
         pool.max_pool_input_grad(dy.astype(np.float32), x, 2)
     with pytest.raises(TypeError, match="x_shape must be a tuple of ints"):
         pool.avg_pool_input_grad(dy, (1, 1, 4.0), 2)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def keep_isa() -> Iterator[None]:
+    before = sc.show_config()["isa"]
+    yield
+    sc.use_isa(before)
+
+
+# Shapes that are cut into several blocks: of channels, of rows, of single rows, of images.
+LARGE: list[tuple[tuple[int, ...], dict[str, Any]]] = [
+    ((1, 67, 40, 41), {"kernel": 3, "stride": 2, "padding": 1}),
+    ((1, 133, 27, 30), {"kernel": 2}),
+    ((1, 19, 60, 33), {"kernel": (5, 4), "stride": 1, "padding": 2}),
+    ((1, 9, 70, 90), {"kernel": 2, "stride": 3}),  # gaps between windows, some inputs at the end
+    ((1, 3, 150, 201), {"kernel": 3, "stride": 2, "padding": 1}),  # few channels
+    ((1, 1, 300, 131), {"kernel": 3, "stride": 1}),
+    ((2, 21, 2503), {"kernel": 4, "stride": 3, "padding": 2}),
+    ((1, 1, 60001), {"kernel": 5, "stride": 2, "padding": 1}),
+    ((1, 11, 14, 20, 22), {"kernel": 3, "stride": 2, "padding": 1}),
+    ((2, 5, 13, 12, 11), {"kernel": (1, 2, 3), "stride": (1, 3, 1), "padding": (0, 1, 1)}),
+    ((1, 2, 12, 80, 9), {"kernel": (3, 1, 1), "stride": (1, 1, 1), "padding": (1, 0, 0)}),
+]
+EACH_LARGE = pytest.mark.parametrize("shape, keywords", LARGE)
+BOTH_ORDERS = pytest.mark.parametrize("last", [False, True], ids=["first", "last"])
+
+
+def ordered(a: Array, last: bool) -> Array:
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1) if last else a
+
+
+def zeros_of_both_signs(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Also NaN and Inf, and whole windows of -Inf."""
+    x = special(shape, dtype)
+    x[..., :shape[-1] // 3] = -np.inf
+    return np.where((x == 0) & (np.arange(x.size).reshape(shape) % 3 == 0), -x, x)
+
+
+@EACH_LARGE
+@pytest.mark.parametrize("last, dtype", [(False, np.float64), (True, np.float32)])
+def test_blocks_equal_reference(shape: Any, keywords: Any, last: bool, dtype: Any) -> None:
+    x = ordered(zeros_of_both_signs(shape, dtype), last)
+    y = pool.max_pool(x, **keywords)
+    expected = reference.max_pool(x, **keywords)
+    np.testing.assert_array_equal(y, expected, strict=True)
+    numbers = ~np.isnan(expected)
+    np.testing.assert_array_equal(np.signbit(y[numbers]), np.signbit(expected[numbers]))
+    dy = ordered(tied(y.shape, dtype, seed=1), last)
+    np.testing.assert_array_equal(pool.max_pool_input_grad(dy, x, **keywords),
+                                  reference.max_pool_input_grad(dy, x, **keywords), strict=True)
+    taps = int(np.prod(np.ones(len(shape) - 2, int) * keywords["kernel"]))
+    x = ordered(tied(shape, dtype), last)
+    case = {**keywords, "count_include_pad": False}
+    exact, size = (reference.avg_pool(v.astype(np.float64), **case) for v in (x, abs(x)))
+    near(pool.avg_pool(x, **case), exact, size, taps)
+    exact, size = (reference.avg_pool_input_grad(v.astype(np.float64), shape, **case)
+                   for v in (dy, abs(dy)))
+    near(pool.avg_pool_input_grad(dy, shape, **case), exact, size, taps)
+
+
+@EACH_LARGE
+@BOTH_ORDERS
+def test_bits_depend_neither_on_threads_nor_on_the_instruction_set(
+        shape: Any, keywords: Any, last: bool, keep_isa: None) -> None:
+    rng = np.random.default_rng(0)
+    x = ordered(rng.standard_normal(shape, np.float32), last)
+    hard = ordered(zeros_of_both_signs(shape, np.float32), last)
+    dy = ordered(rng.standard_normal(pool.max_pool(x, **keywords).shape, np.float32), last)
+    start = rng.standard_normal(shape, np.float32)
+
+    def results(n: int) -> list[bytes]:
+        more = {**keywords, "n_threads": n}
+        return [bits(a) for a in (
+            pool.max_pool(x, **more), pool.max_pool(hard, **more),
+            pool.avg_pool(x, count_include_pad=False, **more),
+            pool.max_pool_input_grad(dy, hard, **more),
+            pool.avg_pool_input_grad(dy, shape, **more),
+            pool.max_pool_input_grad(dy, x, out=start.copy(), accumulate=True, **more),
+            pool.avg_pool_input_grad(dy, shape, out=ordered(start.copy(), not last),
+                                     accumulate=True, **more))]
+
+    expected = results(1)
+    for name in ISAS:
+        sc.use_isa(name)
+        for n in (1, 2, 3):
+            assert results(n) == expected, (name, n)
+    assert expected[-2] == bits(start + pool.max_pool_input_grad(dy, x, **keywords))
+    assert expected[-1] == bits(start + pool.avg_pool_input_grad(dy, shape, **keywords))
+
+
+@EACH_LARGE
+def test_any_strides_of_large_arrays_give_the_same_bits(shape: Any, keywords: Any) -> None:
+    x = np.random.default_rng(0).standard_normal(shape, np.float32)
+    dy = pool.max_pool(x, **keywords)
+    mean, dx, mean_dx = (pool.avg_pool(x, **keywords), pool.max_pool_input_grad(dy, x, **keywords),
+                         pool.avg_pool_input_grad(dy, shape, **keywords))
+    outs, ys = layouts(dx.copy()), layouts(dy.copy())
+    outs["read-only"], ys["read-only"] = dx.copy(), dy.copy()
+    for (name, x_view), dy_view in zip(layouts(x).items(), layouts(dy).values(), strict=True):
+        y, out = ys[name], outs[name]
+        pool.max_pool(x_view, out=y, **keywords)
+        assert bits(y) == bits(dy), name
+        pool.avg_pool(x_view, out=y, **keywords)
+        assert bits(y) == bits(mean), name
+        pool.max_pool_input_grad(dy_view, x_view, out=out, **keywords)
+        assert bits(out) == bits(dx), name
+        pool.avg_pool_input_grad(dy_view, shape, out=out, **keywords)
+        assert bits(out) == bits(mean_dx), name
+
+
+@EACH_LARGE
+@BOTH_ORDERS
+def test_nothing_is_written_beside_a_result(shape: Any, keywords: Any, last: bool) -> None:
+    x = ordered(tied(shape, np.float32), last)
+    y = pool.max_pool(x, **keywords)
+
+    def around(like: Array) -> tuple[Array, Array]:
+        memory = np.full([n + 2 for n in like.shape], 7, np.float32)
+        memory = ordered(memory, last)
+        return memory, memory[(slice(1, -1),) * like.ndim]
+
+    calls: list[tuple[Array, Call]] = [
+        (y, lambda **k: pool.max_pool(x, **keywords, **k)),
+        (y, lambda **k: pool.avg_pool(x, **keywords, **k)),
+        (x, lambda **k: pool.max_pool_input_grad(y, x, **keywords, **k)),
+        (x, lambda **k: pool.avg_pool_input_grad(y, shape, **keywords, **k)),
+    ]
+    for result, call in calls:
+        memory, inside = around(result)
+        call(out=inside)
+        inside[...] = 7
+        assert (memory == 7).all()

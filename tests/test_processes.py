@@ -23,6 +23,8 @@ VERBS = [
     lambda n: sc.conv_input_grad(dy, w, x.shape, padding=1, n_threads=n),
     lambda n: sc.conv_weight_grad(x, dy, w.shape, padding=1, n_threads=n),
     lambda n: sc.tiled_conv(x, np.broadcast_to(w, (2, 2, *w.shape)), padding=1, n_threads=n),
+    lambda n: sc.max_pool(x, 3, padding=1, n_threads=n),
+    lambda n: sc.avg_pool_input_grad(x, x.shape, 3, stride=1, padding=1, n_threads=n),
 ]
 
 def bits(n=2):

@@ -1,5 +1,5 @@
-/* The kernels of one dtype.  Parameters: T, T_ANY, TAG (f32, f64), MOST_HALF, TALL_HALF, VEC_BYTES,
- * and SIDE. */
+/* The kernels of one dtype.  Parameters: T, T_ANY, T_INT, TAG (f32, f64), MOST_HALF, TALL_HALF,
+ * VEC_BYTES, and SIDE. */
 #define NAME(x) SC_JOIN(SC_JOIN(TAG, _), x)
 #define VECTOR NAME(vector)
 #define VECTOR_ANY NAME(vector_any)
@@ -29,6 +29,11 @@ typedef T BLOCK __attribute__((vector_size(SIDE * sizeof(T)), aligned(1), may_al
 #define FINITE NAME(finite)
 #include "move.inc.h"
 
+#define BEST NAME(best)
+#define TOTAL NAME(total)
+#define DIVIDE NAME(divide)
+#include "pool.inc.h"
+
 #define PEAK NAME(peak)
 #include "peak.inc.h"
 
@@ -43,6 +48,9 @@ static const sc_tiles NAME(tiles) = {
     .move = MOVE,
     .add = ADD,
     .finite = FINITE,
+    .best = BEST,
+    .total = TOTAL,
+    .divide = DIVIDE,
     .peak = PEAK,
 };
 
@@ -61,8 +69,12 @@ static const sc_tiles NAME(tiles) = {
 #undef MOVE
 #undef ADD
 #undef FINITE
+#undef BEST
+#undef TOTAL
+#undef DIVIDE
 #undef PEAK
 #undef T
 #undef T_ANY
+#undef T_INT
 #undef TAG
 #undef SIDE

@@ -48,6 +48,22 @@ typedef void (*sc_move)(void *dst, ptrdiff_t dst_row, ptrdiff_t dst_col, const v
 /* dst[i] += src[i], i < n. */
 typedef void (*sc_add)(void *dst, const void *src, ptrdiff_t n);
 
+/* to[r][i] = the greatest of from[r*from_row + t*step + i], t < taps: the first of equals, or of NaN
+ * the first.  tap[r][i], unless tap is NULL, = first + its t, an integer as wide as an element.
+ * Rows of `tap` stand as those of `to`.  n counts elements, all else is in bytes; taps > 0. */
+typedef void (*sc_best)(void *to, ptrdiff_t to_row, void *tap, ptrdiff_t first, const void *from,
+                        ptrdiff_t from_row, ptrdiff_t step, ptrdiff_t taps, ptrdiff_t rows,
+                        ptrdiff_t n);
+
+/* to[r][i] (+)= sum over j < terms of from[r*from_row + j*step + i]; with `tap`, which stands as
+ * `from`, of those alone whose tap is first + j*pace.  Formed from zero, and added where `add`. */
+typedef void (*sc_total)(void *to, ptrdiff_t to_row, const void *from, const void *tap,
+                         ptrdiff_t from_row, ptrdiff_t step, ptrdiff_t first, ptrdiff_t pace,
+                         ptrdiff_t terms, ptrdiff_t rows, ptrdiff_t n, int add);
+
+/* to[r][i] /= by, i < n. */
+typedef void (*sc_divide)(void *to, ptrdiff_t to_row, double by, ptrdiff_t rows, ptrdiff_t n);
+
 /* Whether all of src[i], i < n, are finite; n a multiple of nb, src aligned to 64 bytes. */
 typedef int (*sc_finite)(const void *src, ptrdiff_t n);
 
@@ -66,6 +82,9 @@ typedef struct {
     sc_move move;
     sc_add add;
     sc_finite finite;
+    sc_best best;
+    sc_total total;
+    sc_divide divide;
     sc_peak peak;
 } sc_tiles;
 

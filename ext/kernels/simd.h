@@ -3,6 +3,8 @@
 #define SWEEPCONV_SIMD_H
 
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 #if !defined(__GNUC__)
 #error "sweepconv needs GNU C vector extensions: GCC >= 12 or Clang"

@@ -5,6 +5,7 @@
 
 #define T float
 #define T_ANY sc_float_any
+#define T_INT int32_t
 #define TAG f32
 #if VEC_BYTES >= 32
 #define SIDE 8
@@ -15,6 +16,7 @@
 
 #define T double
 #define T_ANY sc_double_any
+#define T_INT int64_t
 #define TAG f64
 #if VEC_BYTES >= 64
 #define SIDE 8

@@ -28,6 +28,15 @@ cdef extern from "kernels.h" nogil:
     ctypedef void (*sc_add)(void *dst, const void *src, Py_ssize_t n) noexcept nogil
     ctypedef int (*sc_finite)(const void *src, Py_ssize_t n) noexcept nogil
 
+    ctypedef void (*sc_best)(void *to, Py_ssize_t to_row, void *tap, Py_ssize_t first,
+                             const void *source, Py_ssize_t from_row, Py_ssize_t step,
+                             Py_ssize_t taps, Py_ssize_t rows, Py_ssize_t n) noexcept nogil
+    ctypedef void (*sc_total)(void *to, Py_ssize_t to_row, const void *source, const void *tap,
+                              Py_ssize_t from_row, Py_ssize_t step, Py_ssize_t first,
+                              Py_ssize_t pace, Py_ssize_t terms, Py_ssize_t rows, Py_ssize_t n,
+                              int add) noexcept nogil
+    ctypedef void (*sc_divide)(void *to, Py_ssize_t to_row, double by, Py_ssize_t rows,
+                               Py_ssize_t n) noexcept nogil
     ctypedef double (*sc_peak)(void *state, Py_ssize_t steps) noexcept nogil
 
     ctypedef struct sc_tiles:
@@ -40,6 +49,9 @@ cdef extern from "kernels.h" nogil:
         sc_move move
         sc_add add
         sc_finite finite
+        sc_best best
+        sc_total total
+        sc_divide divide
         sc_peak peak
 
     ctypedef struct sc_kernels:

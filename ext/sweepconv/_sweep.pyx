@@ -64,7 +64,6 @@ ctypedef void (*Task)(const Sweep *s, idx task, char *scratch) noexcept nogil
 cdef enum:
     BANK_BYTES = 4 << 20      # filter panels held at once
     SERIAL_WORK = 200 * 1000  # multiply-adds below which a parallel region costs more than it gives
-    MOVE_WORK = 4             # multiply-adds in the time that packing takes for a byte
     SLICE_WORK = 500 * 1000 * 1000  # multiply-adds a thread does between two looks at signals
 
 
@@ -174,9 +173,6 @@ cdef void even_runs(const idx *index, idx n, idx *end) noexcept nogil:
 cdef class Memory:
     """One aligned allocation, freed with the object."""
 
-    cdef void *base
-    cdef char *data
-
     def __cinit__(self, idx size):
         self.base = malloc(size + ALIGN)
         if self.base == NULL:
@@ -190,9 +186,6 @@ cdef class Memory:
 
 cdef class Buffers:
     """The buffers of a call's arrays, held as long as the object lives."""
-
-    cdef Py_buffer view[4]
-    cdef int held
 
     cdef Py_buffer *take(self, array, bint writable) except NULL:
         PyObject_GetBuffer(array, &self.view[self.held],
@@ -259,9 +252,10 @@ cdef void init_sweep(Sweep *s, Plan plan, idx itemsize, idx batch, idx groups, i
         s.phase_count[a] = plan.count[a]
 
 
-cdef int run_tasks(const Sweep *s, Task work, idx tasks, double steps, int threads,
-                   char *scratch) except -1:
-    """Run all tasks, `steps` multiply-adds in all, in slices between which signals are seen."""
+cdef int run_tasks(Work work, const void *job, idx tasks, double steps, int threads, char *scratch,
+                   idx scratch_bytes) except -1:
+    """Run all tasks, `steps` multiply-adds in all, in slices between which signals are seen; each
+    thread has `scratch_bytes` of scratch."""
     cdef idx slices = <idx>(steps / (<double>SLICE_WORK * threads)) + 1, i, first, last, task
     slices = max(1, min(slices, tasks // (2 * threads)))  # each slice has work for all threads
     cdef int team = threads if steps >= SERIAL_WORK and tasks > 1 and not sc_forked else 1
@@ -270,13 +264,29 @@ cdef int run_tasks(const Sweep *s, Task work, idx tasks, double steps, int threa
         if team == 1:
             with nogil:
                 for task in range(first, last):
-                    work(s, task, scratch)
+                    work(job, task, scratch)
         else:
             for task in prange(first, last, nogil=True, num_threads=team, schedule="dynamic",
                                chunksize=1):
-                work(s, task, scratch + threadid() * s.scratch_bytes)
+                work(job, task, scratch + threadid() * scratch_bytes)
         PyErr_CheckSignals()
     return 0
+
+
+cdef struct Job:
+    Task work
+    const Sweep *sweep
+
+
+cdef void sweep_task(const void *job, idx task, char *scratch) noexcept nogil:
+    (<const Job *>job).work((<const Job *>job).sweep, task, scratch)
+
+
+cdef int run_sweep(const Sweep *s, Task work, idx tasks, double steps, int threads,
+                   char *scratch) except -1:
+    cdef Job job
+    job.work, job.sweep = work, s
+    return run_tasks(sweep_task, &job, tasks, steps, threads, scratch, s.scratch_bytes)
 
 
 cdef int pack_boxes(Sweep *s, Plan plan, idx boxes, int threads, char *scratch) except -1:
@@ -286,7 +296,7 @@ cdef int pack_boxes(Sweep *s, Plan plan, idx boxes, int threads, char *scratch) 
         work = pack_planes_task
     elif s.winograd:
         work = pack_winograd_task
-    return run_tasks(s, work, tasks, MOVE_WORK * tasks * s.panel_bytes, threads, scratch)
+    return run_sweep(s, work, tasks, MOVE_WORK * tasks * s.panel_bytes, threads, scratch)
 
 
 def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads, bint last,
@@ -392,7 +402,7 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
             pack_boxes(&s, plan, boxes, threads, scratch.data)
             if only_finite and not finite:
                 return False
-        run_tasks(&s, work, boxes * gather_tasks(&s), boxes * steps, threads, scratch.data)
+        run_sweep(&s, work, boxes * gather_tasks(&s), boxes * steps, threads, scratch.data)
         s.first += boxes
     return True
 
@@ -453,10 +463,10 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
         # Each part in rounds, so that a call of few long tasks sees signals too.
         s.rounds = <idx>(count * steps / (<double>SLICE_WORK * threads)) + 1
         for s.round in range(s.rounds):
-            run_tasks(s, sum_up, count * s.parts, count * steps / s.rounds, threads, scratch.data)
+            run_sweep(s, sum_up, count * s.parts, count * steps / s.rounds, threads, scratch.data)
         if not finite:
             return False
-        run_tasks(s, fold, count, MOVE_WORK * count * s.parts * s.panel_bytes, threads,
+        run_sweep(s, fold, count, MOVE_WORK * count * s.parts * s.panel_bytes, threads,
                   scratch.data)
         s.first += count
     return True
@@ -467,7 +477,7 @@ cdef int sum_patches(Sweep *s, Plan plan, int threads) except -1:
     cdef idx tasks = plan.extents.boxes * s.all_groups * s.source_chunks
     threads = max(1, min(threads, tasks))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
-    return run_tasks(s, patch_task, tasks, plan.extents.boxes * box_steps(s, &plan.extents),
+    return run_sweep(s, patch_task, tasks, plan.extents.boxes * box_steps(s, &plan.extents),
                      threads, scratch.data)
 
 

@@ -46,7 +46,7 @@ def result(verb: str, shape: tuple[int, ...], like: Array, out: Any,
     """
     if out is None:
         if accumulate:
-            raise ValueError(f"{verb}: accumulate=True needs out=, the array to add into")
+            raise ValueError(f"{verb}: accumulate=True adds into out, but out is None")
         return np.empty_like(like, shape=shape, subok=False), inputs
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{verb}: out must be an array, got {type(out).__name__}")

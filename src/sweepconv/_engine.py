@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from operator import is_
 from threading import Lock
@@ -44,6 +45,12 @@ class Gradient(Sweep, total=False):
     accumulate: bool
 
 
+class WeightGradient(Gradient, total=False):
+    """Keywords of every weight gradient."""
+
+    reduce: str
+
+
 class Algorithm(NamedTuple):
     """The arithmetic of a sweep, once all arguments are checked and there is an array to write."""
 
@@ -64,6 +71,7 @@ class Call(NamedTuple):
     out: Array | None
     accumulate: bool
     threads: int
+    reduce: str
 
     @property
     def of_filters(self) -> dict[str, Any]:
@@ -159,10 +167,9 @@ ALGORITHMS = {"direct": DIRECT, "fast": DIRECT._replace(name="fast")}
 
 
 def sort_keywords(verb: str, keywords: Any, algorithms: dict[str, Algorithm],
-                  *more: str) -> Call:
-    """`more` names what the verb takes besides the keywords of every sweep."""
-    own: dict[str, Any] = {"out": None, "n_threads": None, "algorithm": "direct",
-                           **dict.fromkeys(more, False)}
+                  **more: Any) -> Call:
+    """`more`: what the verb takes besides the keywords of every sweep, with its defaults."""
+    own: dict[str, Any] = {"out": None, "n_threads": None, "algorithm": "direct", **more}
     shape = {}
     for name, value in keywords.items():
         if name in GEOMETRY:
@@ -177,7 +184,7 @@ def sort_keywords(verb: str, keywords: Any, algorithms: dict[str, Algorithm],
         raise ValueError(f"{verb}: algorithm must be one of {', '.join(map(repr, algorithms))}, "
                          f"got {own['algorithm']!r}") from None
     return Call(shape, algorithm, own["out"], bool(own.get("accumulate", False)),
-                resolve_threads(verb, own["n_threads"]))
+                resolve_threads(verb, own["n_threads"]), own.get("reduce", "all"))
 
 
 def filters_of(verb: str, w: Any, keywords: dict[str, Any]) -> tuple[Any, Handle]:
@@ -261,7 +268,7 @@ def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
 def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any, keywords: Gradient,
                algorithms: dict[str, Algorithm] = ALGORITHMS) -> Array:
     """dx of any family; see `conv_input_grad`."""
-    call = sort_keywords(verb, keywords, algorithms, "accumulate")
+    call = sort_keywords(verb, keywords, algorithms, accumulate=False)
     w, handle = filters_of(verb, w, call.of_filters)
     dy, w = operands(verb, dy=dy, w=w)
     g = geometry(verb, family, as_shape(verb, "x_shape", x_shape), w.shape, **call.geometry)
@@ -306,17 +313,52 @@ def fold_padding(padded: Array, g: Geometry, folds: tuple[phases.Fold, ...]) -> 
     return padded
 
 
-def weight_grad(verb: str, family: Family, x: Any, dy: Any, w_shape: Any, keywords: Gradient,
+def weight_grad(verb: str, family: Family, x: Any, dy: Any, w_shape: Any, keywords: WeightGradient,
                 algorithms: dict[str, Algorithm] = ALGORITHMS) -> Array:
-    """dw of any family; see `conv_weight_grad`."""
-    call = sort_keywords(verb, keywords, algorithms, "accumulate")
+    """dw of any family, or its parts; see `conv_weight_grad`."""
+    call = sort_keywords(verb, keywords, algorithms, accumulate=False, reduce="all")
     x, dy = operands(verb, x=x, dy=dy)
     g = geometry(verb, family, x.shape, as_shape(verb, "w_shape", w_shape), **call.geometry)
     call.algorithm.check(verb, g)
     require_shape(verb, "dy", dy, g.y_shape, f"for x.shape = {x.shape}, w_shape = {g.w_shape}")
+    if call.reduce not in PARTS:
+        raise ValueError(f"{verb}: reduce must be one of {', '.join(map(repr, PARTS))}, "
+                         f"got {call.reduce!r}")
+    shape, sum_up = PARTS[call.reduce]
     # A new dw is in C order: that is how weights are kept, whatever the order of the data.
-    dw, (x, dy) = result(verb, g.w_shape, np.empty(0, x.dtype), call.out, (x, dy),
-                         call.accumulate)
+    dw, (x, dy) = result(verb, shape(g), np.empty(0, x.dtype), call.out, (x, dy), call.accumulate)
     if dw.size:
-        call.algorithm.weight_grad(g, x, dy, dw, call.accumulate, call.threads)
+        sum_up(g, x, dy, dw, call)
     return dw
+
+
+def _sum_of_all(g: Geometry, x: Array, dy: Array, dw: Array, call: Call) -> None:
+    call.algorithm.weight_grad(g, x, dy, dw, call.accumulate, call.threads)
+
+
+def _sum_by_position(g: Geometry, x: Array, dy: Array, dw: Array, call: Call) -> None:
+    """What each position adds is the gradient of a local layer's filter there."""
+    direct_weight_grad(replace(g, family="local", bank=g.out_size), x, dy, dw, call.accumulate,
+                       call.threads)
+
+
+def _sum_by_sample(g: Geometry, x: Array, dy: Array, dw: Array, call: Call) -> None:
+    """Samples as groups of one image: dw (N, *bank, O, ...) seen as (*bank, N * O, ...)."""
+    n, bank = g.batch, len(g.bank)
+    one = replace(g, batch=1, in_channels=n * g.in_channels, out_channels=n * g.out_channels,
+                  groups=n * g.groups)
+    turned = np.moveaxis(dw, 0, bank)
+    whole = turned.reshape(one.w_shape)
+    call.algorithm.weight_grad(one, x.reshape(one.x_shape), dy.reshape(one.y_shape), whole,
+                               call.accumulate, call.threads)
+    if not np.may_share_memory(whole, dw):
+        turned[...] = whole.reshape(turned.shape)
+
+
+# reduce= -> shape of the result, and how it is summed
+PARTS: dict[str, tuple[Callable[[Geometry], tuple[int, ...]],
+                       Callable[[Geometry, Array, Array, Array, Call], None]]] = {
+    "all": (lambda g: g.w_shape, _sum_of_all),
+    "sample": (lambda g: (g.batch, *g.w_shape), _sum_by_sample),
+    "position": (lambda g: (*g.out_size, *g.w_shape[len(g.bank):]), _sum_by_position),
+}

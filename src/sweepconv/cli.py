@@ -96,6 +96,63 @@ def _add_compare(commands: Any) -> None:
     p.set_defaults(run=_compare)
 
 
+def _whole_numbers(text: str) -> int | tuple[int, ...]:
+    """An int, or one per axis with commas between."""
+    try:
+        values = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be an int, or ints with commas between, got {text!r}") from None
+    return values[0] if len(values) == 1 else values
+
+
+def _padding(text: str) -> int | str | tuple[int, ...]:
+    return text if text.isidentifier() else _whole_numbers(text)
+
+
+def _cost(options: argparse.Namespace) -> None:
+    from .sharing import compare
+
+    size = (options.input,) if isinstance(options.input, int) else options.input
+    try:
+        shown = compare(size, options.out, options.kernel, stride=options.stride,
+                        padding=options.padding, dilation=options.dilation, groups=options.groups,
+                        padding_mode=options.padding_mode, period=options.period,
+                        bias=not options.no_bias, dtype=options.dtype)
+    except (ValueError, TypeError) as error:
+        raise RequestError(error) from error
+    print(shown.json() if options.json else shown.markdown() if options.markdown else shown)
+
+
+def _add_cost(commands: Any) -> None:
+    p = commands.add_parser(
+        "cost", help="what one layer stores and computes as dense, local, tiled and conv",
+        description="Counts parameters, their uses, multiply-adds and bytes of one layer in each "
+                    "family, in exact integers for one image. Nothing is computed, so no layer is "
+                    "too large.")
+    p.add_argument("--input", type=_whole_numbers, required=True, metavar="C,H,W",
+                   help="the image: channels, then 1, 2 or 3 spatial axes")
+    p.add_argument("--out", type=_at_least(1), required=True, metavar="O", help="output channels")
+    p.add_argument("--kernel", type=_whole_numbers, required=True, metavar="K",
+                   help="as all that follow: an int, or one per axis as in 3,5")
+    p.add_argument("--stride", type=_whole_numbers, default=1, metavar="S", help="default: 1")
+    p.add_argument("--padding", type=_padding, default=0, metavar="P|same|full|...",
+                   help="default: 0")
+    p.add_argument("--dilation", type=_whole_numbers, default=1, metavar="D", help="default: 1")
+    p.add_argument("--groups", type=_at_least(1), default=1, metavar="G", help="default: 1")
+    p.add_argument("--padding-mode", default="zeros", metavar="MODE",
+                   help="zeros, reflect, symmetric, replicate or circular (default: zeros)")
+    p.add_argument("--period", type=_whole_numbers, default=2, metavar="N",
+                   help="of tiled (default: 2)")
+    p.add_argument("--no-bias", action="store_true", help="weights alone")
+    p.add_argument("--dtype", default="float32", choices=("float32", "float64"),
+                   help="default: float32")
+    how = p.add_mutually_exclusive_group()
+    how.add_argument("--markdown", action="store_true", help="as a Markdown table")
+    how.add_argument("--json", action="store_true", help="as JSON")
+    p.set_defaults(run=_cost)
+
+
 def _bench(options: argparse.Namespace) -> None:
     try:
         with _needs("bench", "bench"):
@@ -177,7 +234,7 @@ def parser() -> argparse.ArgumentParser:
                                       "sweep with more and more sharing.")
     p.add_argument("--version", action="version", version=f"sweepconv {__version__}")
     commands = p.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_compare, _add_bench, _add_info):
+    for add in (_add_compare, _add_cost, _add_bench, _add_info):
         add(commands)
     return p
 

@@ -17,6 +17,7 @@ from ._engine import (
     ALGORITHMS,
     Gradient,
     Sweep,
+    WeightGradient,
     filters_of,
     forward,
     input_grad,
@@ -124,7 +125,8 @@ def conv_input_grad(dy: Any, w: Any, x_shape: Any, *, stride: Ints = 1, padding:
 def conv_weight_grad(x: Any, dy: Any, w_shape: Any, *, stride: Ints = 1, padding: Padding = 0,
                      dilation: Ints = 1, groups: int = 1, padding_mode: str = "zeros",
                      algorithm: str = "direct", out: Array | None = None,
-                     accumulate: bool = False, n_threads: int | None = None) -> Array:
+                     accumulate: bool = False, reduce: str = "all",
+                     n_threads: int | None = None) -> Array:
     """Weight gradient of `conv`: dw[t] = sum over n, p of x[n, p*stride + t*dilation] * dy[n, p].
 
     Each weight's gradient is accumulated over every place that shares it.
@@ -135,16 +137,20 @@ def conv_weight_grad(x: Any, dy: Any, w_shape: Any, *, stride: Ints = 1, padding
     dy : (N, O, *out), the gradient of y.
     w_shape : (O, C/groups, *kernel).
     accumulate : add into `out`, in the place of overwriting it.
+    reduce : what is summed up: "all" samples and positions; all positions of each "sample", or all
+        samples at each "position", whose sums are the gradients of a local layer.
     stride, padding, dilation, groups, padding_mode, algorithm, out, n_threads : as in `conv`.
 
     Returns
     -------
-    dw : w_shape, in C order.
+    dw : w_shape, in C order; (N, *w_shape) by sample, (*out, O, C/groups, *kernel) by position.
 
     Notes
     -----
     Also known as backward filter.  The sum over n and p is cut into blocks that follow from the
-    shapes alone and added in a fixed tree: the bits do not depend on n_threads.
+    shapes alone and added in a fixed tree: the bits do not depend on n_threads.  By sample, data
+    that are not contiguous are copied once.  `sharing.position_grads` and `sharing.sample_grads`
+    go through parts that do not fit into memory.
 
     Examples
     --------
@@ -154,10 +160,10 @@ def conv_weight_grad(x: Any, dy: Any, w_shape: Any, *, stride: Ints = 1, padding
     >>> sc.conv_weight_grad(x, np.ones((1, 1, 3), np.float32), (1, 1, 3))
     array([[[3., 6., 9.]]], dtype=float32)
     """
-    return weight_grad("conv_weight_grad", "conv", x, dy, w_shape, Gradient(
+    return weight_grad("conv_weight_grad", "conv", x, dy, w_shape, WeightGradient(
         stride=stride, padding=padding, dilation=dilation, groups=groups,
         padding_mode=padding_mode, algorithm=algorithm, out=out, n_threads=n_threads,
-        accumulate=accumulate), CHOICES)
+        accumulate=accumulate, reduce=reduce), CHOICES)
 
 
 def conv_transpose(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: Padding = 0,

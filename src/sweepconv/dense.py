@@ -18,14 +18,8 @@ import numpy as np
 
 from ._arrays import Array, operands, require_shape, result
 from ._engine import forward, input_grad, weight_grad
-from .geometry import as_shape
+from .geometry import as_shape, check_dense
 from .packing import PackedFilters
-
-
-def _check(verb: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> None:
-    if len(x_shape) < 2 or w_shape[1:] not in (x_shape[1:], (math.prod(x_shape[1:]),)):
-        raise ValueError(f"{verb}: w must be (O, D) for x (N, D), and (O, C, *spatial) or (O, D) "
-                         f"for x (N, C, *spatial), got x.shape = {x_shape}, w.shape = {w_shape}")
 
 
 def _pixel(a: Array) -> Array:
@@ -83,7 +77,7 @@ def dense(x: Any, w: Any, b: Any = None, *, out: Array | None = None,
     verb = "dense"
     array, handle = _filters(verb, w)
     x, array, *bias = operands(verb, x=x, w=array, b=b)
-    _check(verb, x.shape, array.shape)
+    check_dense(verb, x.shape, array.shape)
     if bias:
         require_shape(verb, "b", bias[0], array.shape[:1], f"for w.shape = {array.shape}")
     y, (x, array, *bias) = result(verb, (len(x), len(array)), x, out, (x, array, *bias))
@@ -117,7 +111,7 @@ def dense_input_grad(dy: Any, w: Any, x_shape: Any, *, out: Array | None = None,
     size = as_shape(verb, "x_shape", x_shape)
     array, handle = _filters(verb, w)
     dy, array = operands(verb, dy=dy, w=array)
-    _check(verb, size, array.shape)
+    check_dense(verb, size, array.shape)
     require_shape(verb, "dy", dy, (size[0], len(array)), f"for w.shape = {array.shape}")
     dx, (dy, array) = result(verb, size, dy, out, (dy, array), accumulate)
 
@@ -154,7 +148,7 @@ def dense_weight_grad(x: Any, dy: Any, w_shape: Any, *, out: Array | None = None
     verb = "dense_weight_grad"
     shape = as_shape(verb, "w_shape", w_shape)
     x, dy = operands(verb, x=x, dy=dy)
-    _check(verb, x.shape, shape)
+    check_dense(verb, x.shape, shape)
     require_shape(verb, "dy", dy, (len(x), shape[0]),
                   f"for x.shape = {x.shape}, w_shape = {shape}")
     dw, (x, dy) = result(verb, shape, np.empty(0, x.dtype), out, (x, dy), accumulate)

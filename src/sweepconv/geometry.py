@@ -331,6 +331,13 @@ def transposed_geometry(
     return replace(g, out_size=size)
 
 
+def check_dense(verb: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> None:
+    """A filter of a dense layer is as big as x, flat or in the shape of x."""
+    if len(x_shape) < 2 or w_shape[1:] not in (x_shape[1:], (math.prod(x_shape[1:]),)):
+        raise ValueError(f"{verb}: w must be (O, D) for x (N, D), and (O, C, *spatial) or (O, D) "
+                         f"for x (N, C, *spatial), got x.shape = {x_shape}, w.shape = {w_shape}")
+
+
 def virtual_index(coordinate: np.ndarray, size: int, mode: str) -> np.ndarray:
     """Which element of an axis of `size` stands at each coordinate; -1 where a zero stands.
 

@@ -1,33 +1,30 @@
-"""Pooling: one number for each window of a map, max or mean, and the gradients.
+"""Pooling: the maximum or the mean of each window, for 1, 2 and 3 spatial axes.
 
-    max_pool    y[n, c, p] = max   over taps t of  x[n, c, p*stride + t - padding]
-    avg_pool    y[n, c, p] = sum   over taps t of  x[n, c, p*stride + t - padding] / count(p)
+    max:  y[n, c, p] = max over taps t of x[n, c, p*stride + t - padding]
+    mean: y[n, c, p] = sum over taps t of x[n, c, p*stride + t - padding] / count(p)
 
-A box is the product of its sides, so both are done one axis at a time, the last axis first: the
-maximum over a box is the maximum over its rows of each row's maximum.  That is sum(kernel) passes
-over the array instead of prod(kernel), one path for 1, 2 and 3 spatial axes, and, for the mean, a
-chain of additions no longer than sum(kernel).  Each pass visits the taps in order and treats every
-element by itself, so a result does not depend on how the batch was split.
+Both are compiled (ext/sweepconv/_pool.pyx), one axis at a time, the last one first: the maximum
+over a box is the maximum over its rows of each row's maximum, and so is a sum.  That costs
+sum(kernel) steps an element instead of prod(kernel), and, for the mean, makes a chain of additions
+no longer than sum(kernel).  Every element is treated by itself, in an order that follows from the
+geometry, so a result depends neither on threads nor on how the batch was split.
 
-Gradients are the same passes in the other direction: what reached y goes back to where it came
+Gradients are the same stages in the other direction: what reached y goes back to where it came
 from.  A maximum came from the first of its equals in row-major order (of several NaN, the first).
 """
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from . import _pool
+from ._arrays import Array, operands, result
 from .geometry import Ints, as_shape, per_axis
-
-Array: TypeAlias = npt.NDArray[Any]
-Index: TypeAlias = "tuple[slice, ...]"
+from .runtime import resolve_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,37 +37,15 @@ class _Windows:
     stride: tuple[int, ...]
     padding: tuple[int, ...]
 
-    def taps(self, axis: int) -> Iterator[tuple[int, Index, Index]]:
-        """(tap, its outputs, its inputs): the windows whose tap lies inside of the image."""
-        size, outs = self.x_shape[2 + axis], self.y_shape[2 + axis]
-        step, lead = self.stride[axis], (slice(None),) * (2 + axis)
-        for tap in range(self.kernel[axis]):
-            shift = tap - self.padding[axis]  # input coordinate = output * step + shift
-            first, stop = max(0, -(shift // step)), min(outs, (size - 1 - shift) // step + 1)
-            if first < stop:
-                inside = slice(first * step + shift, (stop - 1) * step + shift + 1, step)
-                yield tap, (*lead, slice(first, stop)), (*lead, inside)
+    @property
+    def sides(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """kernel, stride and padding, as the compiled module takes them.
 
-    def stage_shape(self, axis: int) -> tuple[int, ...]:
-        """Shape when `axis` and all later axes have been reduced."""
-        return (*self.x_shape[:2 + axis], *self.y_shape[2 + axis:])
-
-    def counts(self, include_pad: bool, dtype: np.dtype[Any]) -> Array:
-        """Elements that each window's sum is divided by; broadcasts to y."""
-        total = np.ones((1,) * len(self.y_shape), dtype)
-        if include_pad:
-            return total * math.prod(self.kernel)
-        for axis, outs in enumerate(self.y_shape[2:]):
-            start = np.arange(outs) * self.stride[axis] - self.padding[axis]
-            stop = np.minimum(start + self.kernel[axis], self.x_shape[2 + axis])
-            inside = (stop - np.maximum(start, 0)).astype(dtype)
-            total = total * _along(axis, inside, total.ndim)
-        return total
-
-
-def _along(axis: int, values: Array, ndim: int) -> Array:
-    """A vector as an array of `ndim` axes that lies on spatial axis `axis`."""
-    return values.reshape((1,) * (2 + axis) + (-1,) + (1,) * (ndim - 3 - axis))
+        A stride that leaves one output may be any number: there it is one that a machine counts.
+        """
+        stride = (min(s, n + 2 * p) for s, n, p in zip(
+            self.stride, self.x_shape[2:], self.padding, strict=True))
+        return self.kernel, tuple(stride), self.padding
 
 
 def _windows(verb: str, x_shape: tuple[int, ...], kernel: Any, stride: Any, padding: Any
@@ -94,72 +69,10 @@ def _windows(verb: str, x_shape: tuple[int, ...], kernel: Any, stride: Any, padd
     return _Windows(x_shape, (*x_shape[:2], *outs), kernel, stride, padding)
 
 
-def _operand(verb: str, name: str, value: npt.ArrayLike) -> Array:
-    array = np.asarray(value)
-    if array.dtype not in (np.float32, np.float64):
-        raise TypeError(f"{verb}: {name} must be float32 or float64, got {array.dtype}")
-    return array
-
-
-def _check_call(verb: str, shape: tuple[int, ...], dtype: np.dtype[Any], out: Array | None,
-                accumulate: bool, n_threads: int | None) -> None:
-    """The arguments that say where the result goes and who computes it."""
-    if n_threads is not None:
-        try:
-            enough = operator.index(n_threads) >= 1
-        except TypeError:
-            raise TypeError(f"{verb}: n_threads must be None or an int, got {n_threads!r}"
-                            ) from None
-        if not enough:
-            raise ValueError(f"{verb}: n_threads must be at least 1, got {n_threads}")
-    if out is None:
-        if accumulate:
-            raise ValueError(f"{verb}: accumulate=True adds into out, but out is None")
-        return
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"{verb}: out must be a NumPy array, got {type(out).__name__}")
-    if out.dtype != dtype:
-        raise TypeError(f"{verb}: out must have the dtype of the input, {dtype}, got {out.dtype}")
-    if out.shape != shape:
-        raise ValueError(f"{verb}: out must have the result's shape {shape}, "
-                         f"got out.shape = {out.shape}")
-    if not out.flags.writeable:
-        raise ValueError(f"{verb}: out is read-only")
-
-
-def _deliver(result: Array, out: Array | None, accumulate: bool = False) -> Array:
-    """Results are complete before `out` is touched, so `out` may overlap any input."""
-    if out is None:
-        return result
-    np.copyto(out, out + result if accumulate else result)
-    return out
-
-
 def _check_dy(verb: str, dy: Array, windows: _Windows) -> None:
     if dy.shape != windows.y_shape:
         raise ValueError(f"{verb}: dy must have the shape of y, {windows.y_shape} for x_shape = "
                          f"{windows.x_shape}, got dy.shape = {dy.shape}")
-
-
-def _new(fill: float, like: Array, shape: tuple[int, ...]) -> Array:
-    """A new array in the memory order of `like`."""
-    return np.full_like(like, fill, shape=shape, subok=False)
-
-
-def _max_stage(x: Array, windows: _Windows, axis: int, source: Array | None = None) -> Array:
-    """Maximum over one axis of the windows; `source`, if given, receives the tap it came from."""
-    y = _new(-np.inf, x, windows.stage_shape(axis))
-    if source is not None:  # a window that holds nothing but -inf: its first tap in the image
-        start = np.arange(y.shape[2 + axis]) * windows.stride[axis] - windows.padding[axis]
-        source[...] = _along(axis, np.maximum(-start, 0), y.ndim)
-    for tap, outputs, inputs in windows.taps(axis):
-        best, value = y[outputs], x[inputs]
-        # Not np.maximum: which zero it returns for (0.0, -0.0) depends on the vector width.
-        better = ~(value <= best) & (best == best)  # greater, or the first NaN
-        np.copyto(best, value, where=better)
-        if source is not None:
-            np.copyto(source[outputs], tap, where=better)
-    return y
 
 
 def max_pool(
@@ -179,7 +92,7 @@ def max_pool(
         Elements of -inf on both sides, at most half of the kernel.
     out : array of the result's shape and dtype, optional
     n_threads : int, optional
-        Accepted as in every verb; this one is plain NumPy and uses one thread.
+        Threads to use; None: as the machine grants.
 
     Returns
     -------
@@ -188,7 +101,8 @@ def max_pool(
     Notes
     -----
     y[n, c, p] = max over taps t of x[n, c, p*stride + t - padding].  A NaN in the window gives NaN.
-    Cost: sum(kernel) passes; workspace: the map with its last axes reduced.
+    Cost: about sum(kernel) comparisons an element; workspace: a block of about 200 KiB a thread,
+    more where windows are large.  Bits depend neither on n_threads nor on how a batch is split.
 
     Examples
     --------
@@ -199,13 +113,13 @@ def max_pool(
     >>> max_pool(x, 3, stride=2, padding=1)
     array([[[3., 3., 5.]]])
     """
-    x = _operand("max_pool", "x", x)
+    (x,) = operands("max_pool", x=x)
     windows = _windows("max_pool", x.shape, kernel, stride, padding)
-    _check_call("max_pool", windows.y_shape, x.dtype, out, False, n_threads)
-    y = x
-    for axis in reversed(range(x.ndim - 2)):
-        y = _max_stage(y, windows, axis)
-    return _deliver(y, out)
+    threads = resolve_threads("max_pool", n_threads)
+    y, (x,) = result("max_pool", windows.y_shape, x, out, (x,))
+    if y.size:
+        _pool.maximum(x, y, *windows.sides, threads)
+    return y
 
 
 def max_pool_input_grad(
@@ -231,7 +145,8 @@ def max_pool_input_grad(
     Notes
     -----
     Of equal maxima the first in row-major order takes the whole gradient; of several NaN, the
-    first.  Workspace: for each axis the reduced map and one integer for each of its elements.
+    first.  Where the maxima came from is found again: x is read, y is not needed.  Workspace: a
+    block of about 200 KiB a thread, more where windows are large.
 
     Examples
     --------
@@ -241,34 +156,15 @@ def max_pool_input_grad(
     array([[[ 0., 30.,  0.,  0.]]])
     """
     verb = "max_pool_input_grad"
-    dy, x = _operand(verb, "dy", dy), _operand(verb, "x", x)
+    (dy,), (x,) = operands(verb, dy=dy), operands(verb, x=x)
     if dy.dtype != x.dtype:
         raise TypeError(f"{verb}: dy and x must have the same dtype, got {dy.dtype} and {x.dtype}")
     windows = _windows(verb, x.shape, kernel, stride, padding)
     _check_dy(verb, dy, windows)
-    _check_call(verb, x.shape, x.dtype, out, accumulate, n_threads)
-    stage, sources = x, []  # sources[i]: the tap each maximum of stage i came from
-    for axis in reversed(range(x.ndim - 2)):
-        sources.append(np.empty_like(stage, np.int64, shape=windows.stage_shape(axis)))
-        stage = _max_stage(stage, windows, axis, sources[-1])
-    dx = dy
-    for axis in range(x.ndim - 2):
-        source = sources.pop()
-        dx = _spread(dx, windows, axis, source)
-    return _deliver(dx, out, accumulate)
-
-
-def _spread(dy: Array, windows: _Windows, axis: int, source: Array | None = None) -> Array:
-    """Adjoint of one stage: dy to every tap of its window or, with `source`, to that tap alone."""
-    after = windows.stage_shape(axis)
-    before = (*after[:2 + axis], windows.x_shape[2 + axis], *after[3 + axis:])
-    dx = np.zeros_like(dy if source is None else source, dy.dtype, shape=before)
-    with np.errstate(all="ignore"):  # Inf - Inf is NaN, as in every verb, without a warning
-        for tap, outputs, inputs in windows.taps(axis):
-            part = dy[outputs]
-            if source is not None:
-                part = np.where(source[outputs] == tap, part, 0)
-            dx[inputs] += part
+    threads = resolve_threads(verb, n_threads)
+    dx, (dy, x) = result(verb, x.shape, x, out, (dy, x), accumulate)
+    if dx.size:
+        _pool.maximum_grad(dy, x, dx, *windows.sides, accumulate, threads)
     return dx
 
 
@@ -293,7 +189,8 @@ def avg_pool(
     Notes
     -----
     y[n, c, p] = sum over taps t of x[n, c, p*stride + t - padding] / count(p).
-    Cost: sum(kernel) passes; workspace: the map with its last axes reduced.
+    Cost: about sum(kernel) additions an element; workspace: a block of about 200 KiB a thread,
+    more where windows are large.  Bits depend neither on n_threads nor on how a batch is split.
 
     Examples
     --------
@@ -304,18 +201,13 @@ def avg_pool(
     >>> avg_pool(x, 2, padding=1, count_include_pad=False)
     array([[[2., 5., 8.]]])
     """
-    x = _operand("avg_pool", "x", x)
+    (x,) = operands("avg_pool", x=x)
     windows = _windows("avg_pool", x.shape, kernel, stride, padding)
-    _check_call("avg_pool", windows.y_shape, x.dtype, out, False, n_threads)
-    y = x
-    with np.errstate(all="ignore"):
-        for axis in reversed(range(x.ndim - 2)):
-            total = _new(0, y, windows.stage_shape(axis))
-            for _, outputs, inputs in windows.taps(axis):
-                total[outputs] += y[inputs]
-            y = total
-        y /= windows.counts(count_include_pad, y.dtype)
-    return _deliver(y, out)
+    threads = resolve_threads("avg_pool", n_threads)
+    y, (x,) = result("avg_pool", windows.y_shape, x, out, (x,))
+    if y.size:
+        _pool.mean(x, y, *windows.sides, not count_include_pad, threads)
+    return y
 
 
 def avg_pool_input_grad(
@@ -345,12 +237,11 @@ def avg_pool_input_grad(
     array([[[1., 3., 2.]]])
     """
     verb = "avg_pool_input_grad"
-    dy = _operand(verb, "dy", dy)
+    (dy,) = operands(verb, dy=dy)
     windows = _windows(verb, as_shape(verb, "x_shape", x_shape), kernel, stride, padding)
     _check_dy(verb, dy, windows)
-    _check_call(verb, windows.x_shape, dy.dtype, out, accumulate, n_threads)
-    with np.errstate(all="ignore"):
-        dx = dy / windows.counts(count_include_pad, dy.dtype)
-    for axis in range(dy.ndim - 2):
-        dx = _spread(dx, windows, axis)
-    return _deliver(dx, out, accumulate)
+    threads = resolve_threads(verb, n_threads)
+    dx, (dy,) = result(verb, windows.x_shape, dy, out, (dy,), accumulate)
+    if dx.size:
+        _pool.mean_grad(dy, dx, *windows.sides, not count_include_pad, accumulate, threads)
+    return dx

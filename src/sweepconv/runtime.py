@@ -72,9 +72,10 @@ def resolve_threads(verb: str, n_threads: int | None) -> int:
         n = operator.index(n_threads)
     except TypeError:
         raise TypeError(f"{verb}: n_threads must be None or an int, got {n_threads!r}") from None
-    if not 1 <= n <= MOST_THREADS:
-        raise ValueError(f"{verb}: n_threads must be None or from 1 to "
-                         f"{MOST_THREADS}, got {n}")
+    if n < 1:
+        raise ValueError(f"{verb}: n_threads must be at least 1, got {n}")
+    if n > MOST_THREADS:
+        raise ValueError(f"{verb}: n_threads must be at most {MOST_THREADS}, got {n}")
     return n
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from ._arrays import Array
-from ._engine import Gradient, Sweep, forward, input_grad, weight_grad
+from ._engine import Gradient, Sweep, WeightGradient, forward, input_grad, weight_grad
 
 
 def tiled_conv(x: Any, w: Any, b: Any = None, **keywords: Unpack[Sweep]) -> Array:
@@ -64,7 +64,8 @@ def tiled_conv_input_grad(dy: Any, w: Any, x_shape: Any, **keywords: Unpack[Grad
     return input_grad("tiled_conv_input_grad", "tiled", dy, w, x_shape, keywords)
 
 
-def tiled_conv_weight_grad(x: Any, dy: Any, w_shape: Any, **keywords: Unpack[Gradient]) -> Array:
+def tiled_conv_weight_grad(x: Any, dy: Any, w_shape: Any, **keywords: Unpack[WeightGradient]
+                          ) -> Array:
     """Weight gradient of `tiled_conv`: each filter's is summed over the positions it serves.
 
     Parameters as in `conv_weight_grad`, with the bank in front of w_shape.

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 import sweepconv as sc
 import sweepconv.torch as sct
+from sweepconv import layers
 
 # One of each kind, with its input: what every module must do is tried on all of them.
 KINDS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
@@ -171,7 +172,10 @@ def test_low_rank_starts_as_a_convolution() -> None:
     layer = sct.LowRankLocal1d(2, 3, 3, input_size=8, rank=4)
     shared = sct.conv(x := torch.rand(1, 2, 8), layer.weight.sum(0) / 2, layer.bias)
     torch.testing.assert_close(layer(x), shared)
-    assert isinstance(layer, sct.LowRankLocal)
+    plain = layers.LowRankLocal(2, 3, (3,), input_size=8, rank=4, dtype=np.float32)
+    plain.params.update((name, p.detach().numpy()) for name, p in zip(
+        ("w", "mix", "b"), layer.parameters(), strict=True))
+    np.testing.assert_allclose(plain(x.numpy()), shared.detach(), rtol=1e-5)
     assert repr(layer) == ("LowRankLocal1d(2, 3, kernel_size=(3,), stride=(1,), input_size=(8,), "
                            "rank=4)")
 

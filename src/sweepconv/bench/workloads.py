@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
+
+from sweepconv.counts import Counts, counts_of
 
 Family: TypeAlias = Literal["conv", "local", "dense"]
 Shape: TypeAlias = tuple[int, ...]
@@ -65,14 +67,22 @@ class Layer:
         return (self.n, self.c_out, *self.out)
 
     @property
+    def counts(self) -> Counts:
+        """Of one image."""
+        geometry: dict[str, Any] = {} if self.family == "dense" else {
+            "stride": self.stride, "padding": self.pad, "dilation": self.dilation,
+            "groups": self.groups}
+        return counts_of(self.family, self.x_shape[1:], self.w_shape, bias=False, **geometry)
+
+    @property
     def terms(self) -> int:
         """Products in the sum of one output."""
-        return self.c_in // self.groups * math.prod(self.kernel)
+        return self.counts.filter_size
 
     @property
     def flops(self) -> int:
         """Multiplications and additions, taps on padding included: of each direction alike."""
-        return 2 * math.prod(self.y_shape) * self.terms
+        return 2 * self.n * self.counts.multiply_adds
 
     @property
     def elements(self) -> int:

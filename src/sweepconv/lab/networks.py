@@ -83,20 +83,12 @@ def maps_of(net: Sequential, sweep: Sweep, x: Array) -> Array:
 
 def cost(family: str, sweep: Sweep) -> dict[str, int]:
     """Exact integers of the first layer, for one image."""
-    layer = first_layer(family, sweep, np.random.default_rng(0))
-    weights = layer.params["w"].size
+    counts = sweep.counts(family)
     return {
-        "filter_size": weights // _filters(family, sweep),
-        "filters": _filters(family, sweep),
-        "weights": weights,
-        "parameters": layer.n_params,
-        "uses_per_weight": layer.uses_per_param(sweep.in_shape),  # type: ignore[attr-defined]
-        "multiply_adds": layer.multiply_adds(sweep.in_shape),
+        "filter_size": counts.filter_size,
+        "filters": counts.filters,
+        "weights": counts.weights,
+        "parameters": counts.parameters,
+        "uses_per_weight": counts.most_uses,
+        "multiply_adds": counts.multiply_adds,
     }
-
-
-def _filters(family: str, sweep: Sweep) -> int:
-    """How many different filters the layer stores."""
-    places = {"dense": math.prod(sweep.out), "local": math.prod(sweep.out),
-              "tiled": sweep.period ** len(sweep.out), "conv": 1}
-    return int(sweep.maps * places[family])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-FAMILIES = ("dense", "local", "tiled", "conv")  # from nothing shared to everything shared
+from sweepconv.counts import LADDER, Counts, ladder_counts
+
+FAMILIES = LADDER
 MOST_WEIGHTS = 20_000_000  # of the dense layer: with Adam's two averages about 320 MB
 
 
@@ -30,6 +31,11 @@ class Sweep:
     def window(self) -> tuple[int, ...]:
         """Max pooling that leaves two positions on each axis."""
         return tuple(n // 2 for n in self.out)
+
+    def counts(self, family: str) -> Counts:
+        """Of the first layer as one of `family`."""
+        return ladder_counts("compare", family, self.in_shape, self.maps, self.kernel,
+                             stride=self.stride, period=self.period)
 
 
 @dataclass(frozen=True)
@@ -90,9 +96,10 @@ def choose_sweep(in_shape: Sequence[int], maps: int) -> Sweep:
     """
     channels, *size = in_shape
     kernel, stride, out = zip(*map(_axis, size), strict=True)
-    weights = math.prod(in_shape) * maps * math.prod(out)
+    sweep = Sweep(channels, tuple(size), maps, kernel, stride, out)
+    weights = sweep.counts("dense").weights
     if weights > MOST_WEIGHTS:
         raise ValueError(f"images of shape {tuple(in_shape)} are too large: the dense layer would "
                          f"need {weights:,} weights, at most {MOST_WEIGHTS:,} are allowed; "
                          "make the images smaller")
-    return Sweep(channels, tuple(size), maps, kernel, stride, out)
+    return sweep

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from sweepconv.geometry import Ints
+from sweepconv.counts import Counts, Window
+from sweepconv.geometry import Ints, per_axis
 from sweepconv.pool import avg_pool, avg_pool_input_grad, max_pool, max_pool_input_grad
 
 from .base import Array, Layer, Shape
@@ -28,6 +30,16 @@ class MaxPool(Layer):
 
     def _backward(self, dy: Array, x: Array, input_grad: bool) -> Array:
         return max_pool_input_grad(dy, x, **self._windows)
+
+    def counts(self, in_shape: Sequence[int]) -> Counts:
+        name, rank = type(self).__name__, len(in_shape) - 1
+        given = self._windows
+        kernel = per_axis(name, "kernel", given["kernel"], rank, 1)
+        stride = kernel if given["stride"] is None else per_axis(
+            name, "stride", given["stride"], rank, 1)
+        low = per_axis(name, "padding", given["padding"], rank, 0)
+        windows = (Window(k, s, 1, p) for k, s, p in zip(kernel, stride, low, strict=True))
+        return replace(super().counts(in_shape), reads=tuple(windows))
 
 
 class AvgPool(MaxPool):
@@ -55,8 +67,18 @@ class GlobalMaxPool(Layer):
         one_window = dy.reshape(*dy.shape, *(1,) * (x.ndim - 2))
         return max_pool_input_grad(one_window, x, x.shape[2:])
 
+    def counts(self, in_shape: Sequence[int]) -> Counts:
+        return replace(super().counts(in_shape), reads="all")
 
-class ReLU(Layer):
+
+class _ElementByElement(Layer):
+    """Every output comes from one input element."""
+
+    def counts(self, in_shape: Sequence[int]) -> Counts:
+        return replace(super().counts(in_shape), reads="element")
+
+
+class ReLU(_ElementByElement):
     """y = max(x, 0) element by element; a NaN stays NaN."""
 
     def _forward(self, x: Array) -> Array:
@@ -67,7 +89,7 @@ class ReLU(Layer):
         return np.where(x <= 0, dy.dtype.type(0), dy)
 
 
-class Flatten(Layer):
+class Flatten(_ElementByElement):
     """(N, C, *spatial) to (N, C * prod(spatial)), row-major whatever the memory order."""
 
     def _forward(self, x: Array) -> Array:
@@ -126,12 +148,11 @@ class Sequential(Layer):
             shape = layer.out_shape(shape)
         return shape
 
-    def multiply_adds(self, in_shape: Sequence[int]) -> int:
-        total = 0
-        for layer in self.layers:
-            total += layer.multiply_adds(in_shape)
+    def each(self, in_shape: Sequence[int]) -> Iterator[tuple[str, Layer, Counts]]:
+        for i, layer in enumerate(self.layers):
+            for name, inner, counts in layer.each(in_shape):
+                yield f"{i}.{name}" if name else f"{i}", inner, counts
             in_shape = layer.out_shape(in_shape)
-        return total
 
     def __repr__(self) -> str:
         return f"Sequential({', '.join(map(repr, self.layers))})"

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sweepconv.conv import bias_grad, conv, conv_input_grad, conv_transpose, conv_weight_grad
+from sweepconv.counts import Counts, counts_of
 from sweepconv.dense import dense, dense_input_grad, dense_weight_grad
-from sweepconv.geometry import Ints, Padding, as_shape, output_shape, per_axis
+from sweepconv.geometry import Ints, Padding, output_shape, per_axis
 from sweepconv.local import local_conv, local_conv_input_grad, local_conv_weight_grad
 from sweepconv.tiled import tiled_conv, tiled_conv_input_grad, tiled_conv_weight_grad
 
@@ -60,29 +61,17 @@ class _Weighted(Layer):
             self._grads["b"] = bias_grad(dy, self.params["b"].shape)
         return for_input(dy, w, x.shape, **self._keywords) if input_grad else None
 
-    def _places(self, in_shape: Sequence[int]) -> Shape:
-        """Positions per axis where a filter is put: those of y, and for dense just one, ()."""
-        return self.out_shape(in_shape)[1:]
-
-    def multiply_adds(self, in_shape: Sequence[int]) -> int:
-        """Multiply-adds of one forward pass for one input, every tap counted.
-
-        L * O * (C/groups) * prod(kernel), L the output positions (the input positions for
-        ConvTranspose, 1 for dense).  Taps that fall on zero padding count as well.
-        """
-        one_filter = math.prod(self.params["w"].shape[len(self.bank):])
-        return math.prod(self._places(in_shape)) * one_filter
+    def counts(self, in_shape: Sequence[int]) -> Counts:
+        return counts_of(self.family, in_shape, self.params["w"].shape, bias="b" in self.params,
+                         **self.geometry)
 
     def uses_per_param(self, in_shape: Sequence[int]) -> int:
-        """Positions of one input that share a weight, for the weight that is shared most.
+        """Products of one input that a weight takes part in, for the weight that is shared most.
 
         1 for dense and local, the number of output positions L for conv, and in between for
-        tiled: prod(ceil(out / period)).  Times the number of weights it is `multiply_adds`,
-        unless the period does not divide the output.
+        tiled: prod(ceil(out / period)).  Fewer where every tap meets zero padding somewhere.
         """
-        places = self._places(in_shape)
-        periods = self.bank or (1,) * len(places)
-        return math.prod(-(-n // period) for n, period in zip(places, periods, strict=True))
+        return self.counts(in_shape).most_uses
 
 
 class Dense(_Weighted):
@@ -279,6 +268,7 @@ class ConvTranspose(_Sweep):
         if any(e >= s for e, s in zip(extra, stride, strict=True)):
             raise ValueError(f"ConvTranspose: output_padding must be less than the stride "
                              f"{stride}, got {output_padding!r}")
+        self.geometry["output_padding"] = output_padding
 
     def _channels(self, ins: int, outs: int, groups: int) -> Shape:
         return ins, outs // groups
@@ -286,6 +276,3 @@ class ConvTranspose(_Sweep):
     def _forward(self, x: Array) -> Array:
         return conv_transpose(x, self.params["w"], self.params.get("b"),
                               output_padding=self.sizes, **self._keywords)
-
-    def _places(self, in_shape: Sequence[int]) -> Shape:
-        return as_shape("ConvTranspose", "in_shape", in_shape)[1:]
