@@ -144,6 +144,23 @@ def test_importing_the_package_loads_numpy_alone() -> None:
     assert foreign <= {"numpy", "sweepconv"}
 
 
+@pytest.mark.parametrize(("module", "needed"), [("torch", "PyTorch"), ("jax", "JAX")])
+def test_an_adapter_says_what_it_needs(module: str, needed: str) -> None:
+    code = f"""if True:
+        import sys
+        sys.modules["{module}"] = None  # as if it were not installed
+        import sweepconv
+        assert "{module}" not in dir(sweepconv)
+        try:
+            sweepconv.{module}
+        except ImportError as error:
+            print(error)
+    """
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True,
+                          text=True).stdout
+    assert said.startswith(f"sweepconv.{module} needs {needed}: pip install")
+
+
 def test_the_package_itself_holds_names_only() -> None:
     """Imports, `__all__` and the like; a module-level `__getattr__` for what is loaded late."""
     head = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))

@@ -237,6 +237,10 @@ def test_under_autocast_it_computes_in_single_precision() -> None:
     assert w.grad is not None
 
 
+def test_the_package_imports_it_when_it_is_asked_for() -> None:
+    assert sc.torch is sct
+
+
 def test_the_modes_of_pytorch() -> None:
     x, w = torch.rand(2, 2, 5), torch.rand(3, 2, 3, requires_grad=True)
     with torch.no_grad():

@@ -77,6 +77,21 @@ class ConvNd(nn.Module):
         padding_mode: str = "zeros", device: Any = None, dtype: Any = None,
     ) -> None:
         super().__init__()
+        self._take_channels(in_channels, out_channels, groups)
+        own = getattr(self, self.own) if self.own else 1
+        axes = self.axes or _count_axes(kernel_size, own, stride, dilation, padding)
+        name = type(self).__name__
+        self.kernel_size = per_axis(name, "kernel_size", kernel_size, axes, 1)
+        if self.own:
+            setattr(self, self.own, per_axis(name, self.own, own, axes, 1))
+        self._take_sweep(How.of(name, self.family, axes, stride=stride, padding=padding,
+                                dilation=dilation, groups=self.groups, padding_mode=padding_mode))
+        pads = frozen(name, "padding", padding)
+        self.padding = (pads,) * axes if isinstance(pads, int) else pads
+        self._make_parameters(bias, {"device": device, "dtype": dtype})
+        self.reset_parameters()
+
+    def _take_channels(self, in_channels: int, out_channels: int, groups: int) -> None:
         name = type(self).__name__
         counts = {"in_channels": in_channels, "out_channels": out_channels, "groups": groups}
         self.in_channels, self.out_channels, self.groups = (
@@ -84,23 +99,15 @@ class ConvNd(nn.Module):
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise ValueError(f"{name}: groups must divide in_channels and out_channels, got "
                              f"groups={groups} for {in_channels} and {out_channels}")
-        own = getattr(self, self.own) if self.own else 1
-        axes = self.axes or _count_axes(kernel_size, own, stride, dilation, padding)
-        self.kernel_size = per_axis(name, "kernel_size", kernel_size, axes, 1)
-        if self.own:
-            setattr(self, self.own, per_axis(name, self.own, own, axes, 1))
-        ones = (1,) * axes
-        geometry(name, "conv", (0, 1, *ones), (1, 1, *ones), padding_mode=padding_mode,
-                 padding=padding if isinstance(padding, str) else 0)  # checks the two names
-        self._how = How.of(name, self.family, axes, stride=stride, padding=padding,
-                           dilation=dilation, groups=self.groups, padding_mode=padding_mode)
-        self.stride, self.dilation = self._how.stride, self._how.dilation
-        pads = frozen(name, "padding", padding)
-        self.padding = (pads,) * axes if isinstance(pads, int) else pads
-        self.padding_mode = padding_mode
-        self.output_padding = self._extra = as_output_padding(name, self.output_padding, self._how)
-        self._make_parameters(bias, {"device": device, "dtype": dtype})
-        self.reset_parameters()
+
+    def _take_sweep(self, how: How) -> None:
+        name, ones = type(self).__name__, (1,) * len(how.stride)
+        # The names of padding are checked on a sweep of one element.
+        geometry(name, "conv", (0, 1, *ones), (1, 1, *ones), padding=how.padding_name or 0,
+                 padding_mode=how.padding_mode)
+        self._how, self.stride, self.dilation = how, how.stride, how.dilation
+        self.padding_mode = how.padding_mode
+        self.output_padding = self._extra = as_output_padding(name, self.output_padding, how)
 
     def _filters(self) -> tuple[int, ...]:
         """Shape of all that stands at one place of the bank."""
