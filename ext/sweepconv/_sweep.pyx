@@ -447,8 +447,7 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
     cdef int finite = True
     cdef double steps
     if takes_patches(s, &plan.extents):
-        lay_out_patches(s, &plan.extents)
-        sum_patches(s, plan, threads)
+        reduce_patches(s, plan, threads)
         return True
     if s.planes:
         held_shares = shares  # all sums are kept until x is known to be finite
@@ -472,9 +471,10 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
     return True
 
 
-cdef int sum_patches(Sweep *s, Plan plan, int threads) except -1:
-    """All tasks of a weight gradient whose filters serve one output each."""
-    cdef idx tasks = plan.extents.boxes * s.all_groups * s.source_chunks
+cdef int reduce_patches(Sweep *s, Plan plan, int threads) except -1:
+    """All tasks of a weight gradient whose filters serve few outputs each."""
+    lay_out_patches(s, &plan.extents, threads)
+    cdef idx tasks = plan.extents.boxes * s.all_groups * s.source_chunks * s.chunks
     threads = max(1, min(threads, tasks))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
     return run_sweep(s, patch_task, tasks, plan.extents.boxes * box_steps(s, &plan.extents),
