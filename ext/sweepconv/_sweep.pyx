@@ -17,8 +17,8 @@ from libc.string cimport memcpy, memset
 from sweepconv._box cimport Array, Extents, Filters, Phase, idx, joined_taps, span
 from sweepconv._cut cimport (
     ALIGN, SHARES, aligned, box_steps, choose_gather, choose_kind, choose_shares, choose_values,
-    choose_winograd, gather_tasks, lay_out_gather, lay_out_patches, lay_out_reduce, lay_out_winograd,
-    pack_scratch, size_panels, takes_patches,
+    choose_winograd, gather_tasks, lay_out_gather, lay_out_patches, lay_out_reduce,
+    lay_out_winograd, pack_scratch, size_panels, takes_patches,
 )
 from sweepconv._gather cimport gather_task
 from sweepconv._kernels cimport active_tiles
