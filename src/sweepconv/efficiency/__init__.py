@@ -3,6 +3,7 @@
     risk.py       the risk of least squares within each family: laws, and the same measured
     dsd.py        one step of descent on a task that is made of patches: law and measurement
     networks.py   a small network in each family, for curves of one's own data
+    samples.py    what runs are trained on and tested with
     jobs.py       one training run, a pure function of family, size and seed
     curve.py      accuracy against samples: the result, as a table and as a file
     learning.py   `learning_curve`: all jobs, on any executor

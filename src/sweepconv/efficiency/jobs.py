@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,20 +18,11 @@ from sweepconv.layers import Layer
 from sweepconv.layers.fitting import fit, predict
 from sweepconv.runtime import threads
 
+from .samples import Drawn, For, Sample, generator
+
 Array: TypeAlias = "npt.NDArray[Any]"
 Make: TypeAlias = Callable[[np.random.Generator], Layer]
-Draw: TypeAlias = Callable[[int, np.random.Generator], "tuple[Array, Array]"]
 Train: TypeAlias = Callable[[Layer, Array, Array, np.random.Generator], None]
-
-
-class For(IntEnum):
-    """What random numbers are for: the first part of a spawn key."""
-
-    ORDER, TRAIN_DATA, TEST_DATA, WEIGHTS, TRAINING = range(5)
-
-
-def generator(seed: int, purpose: For, size: int = 0) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, size)))
 
 
 @dataclass(frozen=True, order=True)
@@ -42,31 +32,6 @@ class Job:
     family: str
     size: int
     seed: int
-
-
-class Sample(NamedTuple):
-    """What a run is trained on and tested with: x (N, C, *spatial) or (N, D), y (N,)."""
-
-    x: Array
-    y: Array
-    test_x: Array
-    test_y: Array
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """Samples that a function makes, where and when a run needs them."""
-
-    draw: Draw
-    n_test: int
-
-    def test(self, seed: int) -> tuple[Array, Array]:
-        x, y = self.draw(self.n_test, generator(seed, For.TEST_DATA))
-        return np.asarray(x), np.asarray(y)
-
-    def sample(self, size: int, seed: int) -> Sample:
-        x, y = self.draw(size, generator(seed, For.TRAIN_DATA, size))
-        return Sample(np.asarray(x), np.asarray(y), *self.test(seed))
 
 
 @dataclass(frozen=True)

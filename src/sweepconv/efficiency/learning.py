@@ -15,16 +15,11 @@ import numpy.typing as npt
 from sweepconv.counts import LADDER
 
 from .curve import LearningCurve
-from .jobs import Draw, Drawn, For, Job, Make, Recipe, Sample, Train, generator, run
+from .jobs import Job, Make, Recipe, Train, run
 from .networks import SmallNetwork
+from .samples import Data, parts_of, shape_and_classes, source
 
-Array: TypeAlias = "npt.NDArray[Any]"
-Data: TypeAlias = "tuple[Array, Array] | tuple[Array, Array, Array, Array] | Draw"
 Progress: TypeAlias = Callable[[int, int, Job], None]
-
-TEST_SHARE = 5  # one sample in so many is held back
-MOST_TESTED = 2000
-TESTED_IF_DRAWN = 1000
 
 
 class JobError(RuntimeError):
@@ -44,7 +39,7 @@ def learning_curve(
     families: Iterable[str] | Mapping[str, Make] = LADDER, data: Data | None = None,
     sizes: Sequence[int] = (50, 100, 200, 400), seeds: int | Sequence[int] = 3, *,
     train: Train | None = None, executor: Executor | None = None, n_test: int | None = None,
-    progress: bool | Progress = False, n_threads: int = 1,
+    progress: bool | Progress = False, dtype: npt.DTypeLike = np.float32, n_threads: int = 1,
 ) -> LearningCurve:
     """Test accuracy against the number of training samples.
 
@@ -68,6 +63,7 @@ def learning_curve(
     n_test : test samples; default a fifth of (x, y), at most 2,000, or 1,000 drawn ones.
     progress : True for a count on stderr, where that is a terminal; or a function
         (done, of how many, job), called in this thread whenever a run ends.
+    dtype : that x is converted to; the networks of the four families take float32.
     n_threads : threads of each run's sweeps; it changes no bit.
 
     Raises
@@ -91,16 +87,16 @@ def learning_curve(
     >>> bool((conv > dense).all())
     True
     """
-    samples, tested = _source(data, n_test)
-    chosen_sizes = _sizes(sizes, samples)
+    samples, tested = source(data, n_test, dtype)
+    chosen_sizes = _sizes(sizes)
     chosen_seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(map(int, seeds))
     if not chosen_seeds:
         raise ValueError("learning_curve: seeds must name at least one seed, got none")
     recipe = Recipe() if train is None else train
-    make = _makers(families, lambda: _described(samples, chosen_seeds[0]))
+    make = _makers(families, lambda: shape_and_classes(samples, chosen_seeds[0]))
     jobs = [Job(*key) for key in product(make, chosen_sizes, chosen_seeds)]
     parts = {(size, seed): part for seed in chosen_seeds
-             for size, part in _parts(samples, chosen_sizes, seed, tested)}
+             for size, part in parts_of(samples, chosen_sizes, seed, tested)}
 
     def arguments(job: Job) -> tuple[Any, ...]:
         return job, make[job.family], parts[job.size, job.seed], recipe, n_threads
@@ -179,80 +175,8 @@ def _makers(families: Iterable[str] | Mapping[str, Make],
     return makers
 
 
-def _source(data: Any, n_test: int | None) -> tuple[Sample | tuple[Array, Array] | Drawn, int]:
-    """The data in one of its three forms, checked, and the number of test samples."""
-    if n_test is not None and n_test < 1:
-        raise ValueError(f"learning_curve: n_test must be at least 1, got {n_test}")
-    if callable(data):
-        tested = n_test or TESTED_IF_DRAWN
-        return Drawn(data, tested), tested
-    if not isinstance(data, tuple | list) or len(data) not in (2, 4):
-        raise TypeError("learning_curve: data must be (x, y), (x, y, test_x, test_y) or a "
-                        f"function (n, generator) -> (x, y), got {type(data).__name__}")
-    arrays = [np.asarray(a) for a in data]
-    for x, y in zip(arrays[::2], arrays[1::2], strict=True):
-        if y.ndim != 1 or y.dtype.kind not in "iu" or x.shape[:1] != y.shape or len(y) < 2:
-            raise ValueError("learning_curve: data must have one integer label for each sample, "
-                             f"got x.shape = {x.shape}, y.shape = {y.shape}, y.dtype = {y.dtype}")
-        if y.min() < 0:
-            raise ValueError(f"learning_curve: labels must be 0 or more, got {y.min()}")
-    if len(arrays) == 4:
-        if n_test is not None:
-            raise ValueError("learning_curve: n_test must not be given with test_x and test_y")
-        return Sample(*arrays), len(arrays[3])
-    x, y = arrays
-    tested = n_test or min(max(1, len(y) // TEST_SHARE), MOST_TESTED)
-    if tested >= len(y):
-        raise ValueError(f"learning_curve: n_test must be less than the {len(y)} samples, "
-                         f"got {n_test}")
-    return (x, y), tested
-
-
-def _sizes(sizes: Sequence[int], samples: Sample | tuple[Array, Array] | Drawn
-           ) -> tuple[int, ...]:
+def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     chosen = tuple(map(int, sizes))
     if not chosen or chosen[0] < 1 or any(a >= b for a, b in pairwise(chosen)):
         raise ValueError(f"learning_curve: sizes must be at least 1 and ascend, got {sizes!r}")
     return chosen
-
-
-def _described(samples: Sample | tuple[Array, Array] | Drawn, seed: int
-               ) -> tuple[tuple[int, ...], int]:
-    """Shape of one x, and number of classes."""
-    if isinstance(samples, Drawn):
-        x, y = samples.test(seed)
-        return x.shape[1:], int(y.max()) + 1
-    labels = samples[1::2]
-    return samples[0].shape[1:], max(int(y.max()) for y in labels) + 1
-
-
-def _parts(samples: Sample | tuple[Array, Array] | Drawn, sizes: tuple[int, ...], seed: int,
-           tested: int) -> list[tuple[int, Sample | Drawn]]:
-    """For each size what its runs get: no more than they need, as it may travel."""
-    if isinstance(samples, Drawn):
-        return [(size, samples) for size in sizes]
-    if isinstance(samples, Sample):
-        x, y, test_x, test_y = samples
-        order = _in_turn(y, seed)
-    else:
-        x, y = samples
-        order = _in_turn(y, seed)
-        held, order = order[:tested], order[tested:]
-        test_x, test_y = x[held], y[held]
-    if sizes[-1] > len(order):
-        raise ValueError(f"learning_curve: sizes must be at most the {len(order)} samples to "
-                         f"train on, got {sizes[-1]}")
-    order = order[:sizes[-1]]
-    x, y = x[order], y[order]
-    return [(size, Sample(x[:size], y[:size], test_x, test_y)) for size in sizes]
-
-
-def _in_turn(y: Array, seed: int) -> Array:
-    """A random order in which every stretch holds the classes in nearly equal proportions to the
-    whole: each class is spread evenly."""
-    rng = generator(seed, For.ORDER)
-    place = np.empty(len(y))
-    for c in np.unique(y):
-        members = rng.permutation(np.flatnonzero(y == c))
-        place[members] = (np.arange(len(members)) + rng.random()) / len(members)
-    return np.argsort(place, kind="stable")

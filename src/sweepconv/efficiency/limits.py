@@ -19,9 +19,10 @@ from sweepconv.layers.fitting import predict
 from sweepconv.runtime import threads
 from sweepconv.sharing import Pattern
 
-from .jobs import For, Recipe, generator
+from .jobs import Recipe
 from .learning import learning_curve
 from .networks import SmallNetwork
+from .samples import For, generator
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
