@@ -240,7 +240,7 @@ def test_four_arrays_and_networks_of_ones_own() -> None:
     assert found.families == ("ours",)
     assert found.settings["networks"]["ours"]["family"] == "conv"
     assert found.settings["train"] == {"name": "Recipe", "steps": 5, "batch": 10,
-                                       "learning_rate": 3e-3}
+                                       "learning_rate": 1e-2}
     assert found.settings["tested"] == 100
 
 
