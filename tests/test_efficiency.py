@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from learning_tasks import draw, quick, slow_when_small, stumbles
+from learning_tasks import draw, ends_its_process, quick, slow_when_small, stumbles
 
 import sweepconv as sc
 from sweepconv import efficiency
@@ -193,6 +193,18 @@ def test_a_run_that_fails_is_named(workers: int) -> None:
     if pool:
         assert pool.submit(int, "3").result() == 3  # not ours to close
         pool.shutdown()
+
+
+def test_a_process_that_dies_is_an_error_not_a_hang() -> None:
+    spawned = multiprocessing.get_context("spawn")
+    with (ProcessPoolExecutor(1, mp_context=spawned) as processes,
+          pytest.raises(JobError, match="BrokenProcessPool")):
+        curve(processes, families=["conv"], train=ends_its_process)
+
+
+def test_data_come_in_the_number_asked_for() -> None:
+    with pytest.raises(ValueError, match=r"asked for n = 200 samples.*x.shape = \(7, 1, 12\)"):
+        curve(data=lambda n, rng: draw(7, rng))
 
 
 def test_what_has_not_begun_is_given_up() -> None:
