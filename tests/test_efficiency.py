@@ -97,9 +97,9 @@ def test_the_shared_gradient_vanishes_at_the_shared_fit(d: int, period: int, dat
     x, y = rng.standard_normal((2, 3 * d, 1, d))
     bank = _fit_bank(x[:, 0], y[:, 0], _task("", "tiled", d, k, 3 * d, period))
     w = bank.reshape(period, 1, 1, k)
-    error: Array = sc.tiled_conv(x, w, **CIRCULAR) - y  # type: ignore[arg-type]
-    gradient = sc.tiled_conv_weight_grad(x, error, w.shape, **CIRCULAR)  # type: ignore[arg-type]
-    scale = sc.tiled_conv_weight_grad(abs(x), abs(y), w.shape, **CIRCULAR)  # type: ignore[arg-type]
+    error: Array = sc.tiled_conv(x, w, **CIRCULAR) - y
+    gradient = sc.tiled_conv_weight_grad(x, error, w.shape, **CIRCULAR)
+    scale = sc.tiled_conv_weight_grad(abs(x), abs(y), w.shape, **CIRCULAR)
     assert (abs(gradient) <= 1e-12 * scale).all()
 
 
