@@ -21,7 +21,7 @@ help:
 	@echo 'make compare   dense, local, tiled and conv side by side on real data (ARGS="--quick")'
 	@echo 'make bench     this library against its peers, layer by layer (ARGS="--quick --out report")'
 	@echo 'make test      the test suite (ARGS="-k conv" chooses tests)'
-	@echo 'make test-adapters   tests of sweepconv.torch and sweepconv.jax, with PyTorch and JAX'
+	@echo 'make test-adapters   tests of sweepconv.torch, .jax and .dask, with PyTorch, JAX and Dask'
 	@echo 'make check     lint, then all tests, the slow ones too'
 	@echo 'make lint      ruff, cython-lint, mypy, validate-pyproject'
 	@echo 'make wheel     a repaired cp311-abi3 wheel, tried in a clean environment'

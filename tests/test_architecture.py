@@ -23,8 +23,8 @@ FLOORS: tuple[set[str], ...] = (
     {"counts", "phases", "runtime", "reference"},
     {"_engine", "packing", "testing", "winograd"},
     {"conv", "tiled", "local", "dense", "pool"},
-    {"_adapters", "layers", "sharing", "equivariance", "efficiency", "datasets"},
-    {"torch", "jax", "compat"},
+    {"_adapters", "layers", "sharing", "equivariance", "efficiency", "weak", "datasets"},
+    {"torch", "jax", "dask", "compat"},
     {"output"},
     {"lab", "bench"},
     {"cli"},
@@ -41,7 +41,8 @@ ENGINE_CALLERS = {
     "pool": {"_pool"},
 }
 # These may import the extras; all others NumPy alone.
-BEYOND_NUMPY = {"sharing", "datasets", "torch", "jax", "output", "lab", "bench", "cli"}
+BEYOND_NUMPY = {"sharing", "weak", "datasets", "torch", "jax", "dask", "output", "lab", "bench",
+                "cli"}
 
 INSTRUCTION_SETS = re.compile(r"avx|sse\d|_mm\d*_|neon|\bsve|\bamx|vnni|rvv", re.IGNORECASE)
 NOT_IN_KERNELS = re.compile(
@@ -144,7 +145,8 @@ def test_importing_the_package_loads_numpy_alone() -> None:
     assert foreign <= {"numpy", "sweepconv"}
 
 
-@pytest.mark.parametrize(("module", "needed"), [("torch", "PyTorch"), ("jax", "JAX")])
+@pytest.mark.parametrize(("module", "needed"), [("torch", "PyTorch"), ("jax", "JAX"),
+                                                ("dask", "Dask")])
 def test_an_adapter_says_what_it_needs(module: str, needed: str) -> None:
     code = f"""if True:
         import sys
