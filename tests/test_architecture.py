@@ -25,7 +25,7 @@ FLOORS: tuple[set[str], ...] = (
     {"conv", "tiled", "local", "dense", "pool"},
     {"layers", "sharing", "equivariance", "efficiency", "datasets"},
     {"output"},
-    {"lab", "bench"},
+    {"lab", "bench", "explore"},
     {"cli"},
     {"__main__"},
 )

@@ -134,13 +134,13 @@ function cross(board, row, column, colours) {
   board.context.stroke();
 }
 
-// The strong filter, with a dot wherever the image has ink now.
-function drawStrong(canvas, w, x) {
+// The strong filter, with dots where the digit lies now.
+function drawStrong(canvas, w, digit) {
   const colours = palette();
   const board = begin(canvas, w.side);
   const scale = greatest(w);
   eachCell(w, (v, r, c) => board.fill(r, c, signed(v, scale, colours)));
-  eachCell(x, (v, r, c) => {
+  eachCell(digit, (v, r, c) => {
     if (v < 5) return;
     const [left, top, width] = board.box(r, c);
     for (const [radius, style] of [[5, colours.halo], [3, colours.mark]]) {

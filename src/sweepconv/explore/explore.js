@@ -30,7 +30,8 @@ function ratio(now, before) {
 // Everything shown follows from the state, here.
 function derive() {
   const before = ink(state.start);
-  const x = ink(roll(state.start, state.dy, state.dx));
+  const digit = roll(state.start, state.dy, state.dx);
+  const x = ink(digit);
   const layer = { taps: state.taps, stride: state.stride, padding: state.padding,
                   pooling: state.pooling };
   const old = respond(before, layer);
@@ -42,7 +43,7 @@ function derive() {
   const strong = strongFilter(before);
   const shifts = peakShift(peak(old.output), output, down, right, circular);
   return {
-    x, layer, map, output, expected, strong, ...shifts, dy: state.dy, dx: state.dx,
+    digit, x, layer, map, output, expected, strong, ...shifts, dy: state.dy, dx: state.dx,
     result: difference(expected, output),
     peakPixels: [shifts.peakShift[0] * step, shifts.peakShift[1] * step],
     curves: curves(before, strong, layer, peak(old.output).value),
@@ -120,7 +121,7 @@ function windowPlace() {
 }
 
 function showStage() {
-  const { x, map } = derived;
+  const { digit, x, map } = derived;
   const drawing = state.tool !== "move" && document.activeElement === get("image");
   drawImage(get("image"), x, { window: windowPlace(), circular: state.padding === "circular",
                                cursor: drawing ? state.cursor : null });
@@ -128,7 +129,7 @@ function showStage() {
   drawMap(get("map"), map, { made: state.made, cell: cellPlace(),
                              best: best.ties < map.values.length && state.made > map.values.length
                                ? best : null });
-  drawStrong(get("strong"), derived.strong, x);
+  drawStrong(get("strong"), derived.strong, digit);
   showShare("strong", derived.strongShare);
   showShare("weak", derived.weakShare);
 }
@@ -433,7 +434,7 @@ function listenToImage() {
     canvas.addEventListener(end, () => { held = null; });
   }
   canvas.addEventListener("keydown", keyOnImage);
-  for (const turn of ["focus", "blur"]) canvas.addEventListener(turn, update);
+  for (const turn of ["focus", "blur"]) canvas.addEventListener(turn, showStage);
 }
 
 function keyOnImage(event) {
@@ -445,7 +446,8 @@ function keyOnImage(event) {
     const bound = (i) => Math.max(0, Math.min(SIDE - 1, i));
     const cursor = { row: bound(state.cursor.row + by[0]),
                      column: bound(state.cursor.column + by[1]) };
-    change({ cursor });
+    state.cursor = cursor;
+    showStage();
     say(`Row ${cursor.row + 1}, column ${cursor.column + 1}`);
   } else if (event.key === " ") {
     stroke(state.cursor.row, state.cursor.column);

@@ -32,6 +32,9 @@ function promise(layer, side, dy, dx) {
   const step = layer.stride * (layer.pooling ? 2 : 1);
   const steps = layer.pooling ? `the step of ${step} (stride ${layer.stride}, then pooling by 2)`
     : `the stride ${step}`;
+  if (!dy && !dx) {
+    return { holds: true, why: "Not moved yet: drag the digit, or press an arrow." };
+  }
   if (dy % step || dx % step) {
     return { holds: false, why: `The digit moved ${way(dy, dx)}, which is no multiple of ${steps}: `
       + "no shift of the map can match it. The nearest one is drawn." };
@@ -66,11 +69,12 @@ function reason(result, promised) {
 
 // One sentence for every figure on the page, for those who hear it.
 function inWords(f) {
+  const moved = f.dy || f.dx;
   return [
-    `The digit moved ${way(f.dy, f.dx)}.`,
+    moved ? `The digit moved ${way(f.dy, f.dx)}.` : "The digit lies at its start.",
     f.empty ? "The map has no maximum: it is the same everywhere."
-      : `The maximum of the map is ${number(f.peak.value)} and moved `
-        + `${way(...f.peakPixels)}, in pixels.`,
+      : `The maximum of the map is ${number(f.peak.value)}${moved
+        ? ` and moved ${way(...f.peakPixels)}, in pixels` : ""}.`,
     verdict(f.result),
     `The strong filter gives ${share(f.strongShare)} of its response at the start, `
       + `the best place of the weak filter ${share(f.weakShare)}.`,

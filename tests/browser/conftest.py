@@ -1,0 +1,71 @@
+"""The page of `sweepconv explore`, open in Chromium: each test has a tab of its own.
+
+A test fails if the page logs anything, throws, or asks for anything but itself.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from sweepconv.explore.command import explore
+
+NAMES = (os.environ.get("SWEEPCONV_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
+FLAGS = [  # it asks nobody for anything; root has no sandbox
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    out = tmp_path_factory.mktemp("explore") / "explore.html"
+    return Path(explore(out=str(out), digits=3)).as_uri()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    path = next(filter(None, map(shutil.which, filter(None, NAMES))), None)
+    if path is None:
+        pytest.exit("Chromium is missing: `make test-browser` says how to get it", 1)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Any, address: str) -> Iterator[Open]:
+    """A function that opens the page; its keywords are those of a context of Playwright's."""
+    contexts: list[Any] = []
+    complaints: list[str] = []
+
+    def opened(**options: Any) -> Any:
+        context = browser.new_context(**{"viewport": DESKTOP, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url)
+                if request.url != address else None)
+        page.set_default_timeout(5000)
+        page.goto(address)
+        page.wait_for_function("() => derived !== null")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(open_page: Open) -> Any:
+    return open_page()
