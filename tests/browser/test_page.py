@@ -223,6 +223,8 @@ def test_the_sweep_plays_pauses_and_ends(page: Any) -> None:
     assert page.evaluate("state.cell") == stopped[0] + 1
     page.get_by_role("button", name="One cell back").click()
     assert page.evaluate("state.cell") == stopped[0]
+    page.mouse.click(*cell_point(page, "map", 1, 1))
+    assert page.evaluate("[state.cell, state.made === Infinity]") == [0, True]
     play.click()
     page.wait_for_function("() => state.made === Infinity && timer === null")
     assert page.evaluate("state.cell") == 48

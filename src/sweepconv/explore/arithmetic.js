@@ -24,19 +24,30 @@ function windowAt(x, k, row, column, circular) {
   return grid(k, values);
 }
 
+// With a border all around, so that the sweep below needs not ask where the image ends.
+function padded(x, padding, circular) {
+  const side = x.side + 2 * padding;
+  const values = new Float64Array(side * side);
+  for (let p = 0; p < values.length; p++) {
+    const [row, column] = [Math.floor(p / side) - padding, (p % side) - padding];
+    values[p] = pixel(x, row, column, circular);
+  }
+  return grid(side, values);
+}
+
 // y[p] = sum over taps t of w[t] * x[p*stride + t - padding]; nothing is flipped. The order of the
 // sum is that of the taps at every place, so equal windows give equal bits.
 function conv(x, w, { stride = 1, padding = 0, circular = false } = {}) {
   const k = w.side;
-  const side = Math.floor((x.side + 2 * padding - k) / stride) + 1;
+  const wide = padded(x, padding, circular);
+  const side = Math.floor((wide.side - k) / stride) + 1;
   const y = new Float64Array(side * side);
   for (let p = 0; p < y.length; p++) {
-    const top = Math.floor(p / side) * stride - padding;
-    const left = (p % side) * stride - padding;
+    const first = Math.floor(p / side) * stride * wide.side + (p % side) * stride;
     let sum = 0;
     for (let a = 0; a < k; a++) {
       for (let b = 0; b < k; b++) {
-        sum += w.values[a * k + b] * pixel(x, top + a, left + b, circular);
+        sum += w.values[a * k + b] * wide.values[first + a * wide.side + b];
       }
     }
     y[p] = sum;

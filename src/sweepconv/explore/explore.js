@@ -273,7 +273,7 @@ function play() {
   if (state.made === Infinity) Object.assign(state, { cell: 0, made: 1 });
   lookAt(state.cell);
   get("play").textContent = "Pause";
-  // Where less motion is asked for, a row of the map is made each second, without a moving window.
+  // Where less motion is asked for, a whole row of the map is made at once, each second.
   const perSecond = Number(get("speed").value);
   const [pause, cells] = calm.matches ? [1000, derived.map.side]
     : [1000 / Math.min(perSecond, 30), Math.max(1, perSecond / 30)];
@@ -283,6 +283,13 @@ function play() {
 function step(by) {
   stopSweep();
   lookAt((state.cell ?? firstPeak()) + by);
+}
+
+// A cell chosen on the map: the sweep is given up, and all of the map is there again.
+function choosePlace(cell) {
+  stopSweep();
+  state.made = Infinity;
+  lookAt(cell);
 }
 
 // ---- Controls -----------------------------------------------------------------------------
@@ -461,8 +468,7 @@ function listenToMap() {
   const canvas = get("map");
   canvas.addEventListener("pointerdown", (event) => {
     const { row, column } = under(event, canvas, derived.map.side);
-    stopSweep();
-    lookAt(row * derived.map.side + column);
+    choosePlace(row * derived.map.side + column);
   });
   canvas.addEventListener("keydown", (event) => {
     const by = arrow(event);
@@ -472,8 +478,7 @@ function listenToMap() {
     const n = derived.map.side;
     const [r, c] = [row + by[0], column + by[1]];
     if (r < 0 || c < 0 || r >= n || c >= n) return;
-    stopSweep();
-    lookAt(r * n + c);
+    choosePlace(r * n + c);
     say(`${get("cell-words").textContent} ${get("sum").textContent}`);
   });
 }
