@@ -79,7 +79,7 @@ def test_every_part_is_used_and_every_element_that_is_asked_for_exists() -> None
     assert {p.name for p in FOLDER.glob("*.js")} == set(page.SCRIPTS)
     frame = (FOLDER / "explore.html").read_text(encoding="utf-8")
     ids = set(re.findall(r'\bid="([\w-]+)"', frame))
-    script = (FOLDER / "explore.js").read_text(encoding="utf-8")
+    script = "".join(p.read_text(encoding="utf-8") for p in FOLDER.glob("*.js"))
     asked = set(re.findall(r'\bget\("([\w-]+)"\)', script))
     assert asked
     assert asked <= ids

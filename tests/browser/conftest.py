@@ -1,4 +1,4 @@
-"""The page of `sweepconv explore`, open in Chromium: each test has a tab of its own.
+"""The page of `sweepconv explore`, open in Chromium, loaded anew for each test.
 
 A test fails if the page logs anything, throws, or asks for anything but itself.
 """
@@ -41,31 +41,55 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def complaints() -> list[str]:
+    return []
+
+
 @pytest.fixture
-def open_page(browser: Any, address: str) -> Iterator[Open]:
-    """A function that opens the page; its keywords are those of a context of Playwright's."""
-    contexts: list[Any] = []
-    complaints: list[str] = []
-
-    def opened(**options: Any) -> Any:
-        context = browser.new_context(**{"viewport": DESKTOP, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: complaints.append(request.url)
-                if request.url != address else None)
-        page.set_default_timeout(5000)
-        page.goto(address)
-        page.wait_for_function("() => derived !== null")
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
+def quiet(complaints: list[str]) -> Iterator[None]:
+    complaints.clear()
+    yield
     assert complaints == []
 
 
+def tab(browser: Any, address: str, complaints: list[str], **options: Any) -> Any:
+    """A new tab that notes what must not happen; `options` are those of Playwright's contexts."""
+    page = browser.new_context(**{"viewport": DESKTOP, **options}).new_page()
+    page.set_default_timeout(5000)
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: complaints.append(request.url)
+            if request.url != address else None)
+    return page
+
+
+def load(page: Any, address: str) -> Any:
+    page.goto(address)
+    page.wait_for_function("() => derived !== null")
+    return page
+
+
 @pytest.fixture
-def page(open_page: Open) -> Any:
-    return open_page()
+def open_page(browser: Any, address: str, complaints: list[str], quiet: None) -> Iterator[Open]:
+    """A function that opens the page on a screen of its own."""
+    tabs: list[Any] = []
+
+    def opened(**options: Any) -> Any:
+        tabs.append(tab(browser, address, complaints, **options))
+        return load(tabs[-1], address)
+
+    yield opened
+    for page in tabs:
+        page.context.close()
+
+
+@pytest.fixture(scope="session")
+def common_tab(browser: Any, address: str, complaints: list[str]) -> Any:
+    return tab(browser, address, complaints)
+
+
+@pytest.fixture
+def page(common_tab: Any, address: str, quiet: None) -> Any:
+    """The page, loaded anew: it keeps nothing from one load to the next."""
+    return load(common_tab, address)

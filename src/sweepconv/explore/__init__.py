@@ -9,5 +9,10 @@
     filters.js       weak filters to choose from
     words.js         the figures in words
     drawing.js       canvases and the plot
-    explore.js       the state of the page, and what changes it
+    model.js         the state of the page, and what follows from it
+    show.js          both shown
+    sweep.js         the sweep, cell by cell
+    change.js        what changes the image and the layer
+    controls.js      buttons and fields
+    explore.js       pointer and keys, and the start
 """

@@ -169,8 +169,9 @@ function plotAxes(reach, highest) {
   const parts = [];
   for (const v of [-0.5, 0, 0.5, 1]) {
     const y = plotY(v, highest);
-    parts.push(`<path class="${v ? "grid" : "axis"}" d="M${PLOT.left} ${y}H${PLOT.width
-      - PLOT.right}"/><text x="${PLOT.left - 8}" y="${y + 4}" text-anchor="end">${share(v)}</text>`);
+    const line = `M${PLOT.left} ${y}H${PLOT.width - PLOT.right}`;
+    parts.push(`<path class="${v ? "grid" : "axis"}" d="${line}"/>`
+      + `<text x="${PLOT.left - 8}" y="${y + 4}" text-anchor="end">${share(v)}</text>`);
   }
   for (let dx = -12; dx <= 12; dx += 4) {
     parts.push(`<text x="${plotX(dx, reach)}" y="${PLOT.height - 24}" text-anchor="middle">`

@@ -11,8 +11,9 @@ from sweepconv.output.page import CSS
 
 from .samples import Samples
 
-# In this order: each file uses names of those before it.
-SCRIPTS = ("arithmetic.js", "filters.js", "words.js", "drawing.js", "explore.js")
+# In this order, since explore.js starts the page with what the others define.
+SCRIPTS = ("arithmetic.js", "filters.js", "words.js", "drawing.js", "model.js", "show.js",
+           "sweep.js", "change.js", "controls.js", "explore.js")
 
 
 def _part(name: str) -> str:
