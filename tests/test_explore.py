@@ -18,7 +18,7 @@ from sweepconv.explore import page
 from sweepconv.explore.samples import MOST, Sample, Samples, glyph, samples
 
 FOLDER = Path(page.__file__).parent
-TITLES = ["The image", "The map of the weak filter", "The strong filter",
+TITLES = ["The image", "The map", "The strong filter",
           "One cell of the map is one sum", "Does the map move with the digit?",
           "How far may the digit move?"]
 

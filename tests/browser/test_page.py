@@ -150,6 +150,7 @@ def test_stride_breaks_the_equality_off_its_multiples(page: Any) -> None:
     page.locator("#image").focus()
     page.keyboard.press("ArrowRight")
     wait(page, "reason", "no multiple of the stride 2")
+    wait(page, "said", "and did not move.")
     assert re.search(r"^\d+ of 196 cells unequal, by \d+ at most\.$", text(page, "verdict"))
     assert "broken" in page.locator("#verdict").get_attribute("class")
     assert int(text(page, "largest")) > 0
@@ -194,6 +195,7 @@ def test_every_filter_answers(page: Any, name: str) -> None:
 @pytest.mark.parametrize(("button", "equal"), [
     ("Move by (2, 3)", True), ("Stride 2, move by 2", True), ("Stride 2, move by 1", False),
     ("Stride 3, move by 12", False), ("Zero padding, ink as paper", False), ("No padding", True),
+    ("Zero padding, empty border", True), ("Move by (5, 8)", True),
     ("Pooling, move by 1", False)])
 def test_experiments_show_what_they_say(page: Any, button: str, equal: bool) -> None:
     page.get_by_role("button", name=button).click()
@@ -202,7 +204,7 @@ def test_experiments_show_what_they_say(page: Any, button: str, equal: bool) -> 
 
 
 def test_all_experiments_are_tested(page: Any) -> None:
-    assert page.locator("[data-try]").count() == 7
+    assert page.locator("[data-try]").count() == 9
 
 
 # The sweep and its sums

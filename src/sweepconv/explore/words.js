@@ -67,6 +67,10 @@ function reason(result, promised) {
   return `${promised.why} This image happens to be equal all the same.`;
 }
 
+function followed(dy, dx) {
+  return dy || dx ? `moved ${way(dy, dx)}, in pixels` : "did not move";
+}
+
 // One sentence for every figure on the page, for those who hear it.
 function inWords(f) {
   const moved = f.dy || f.dx;
@@ -74,7 +78,7 @@ function inWords(f) {
     moved ? `The digit moved ${way(f.dy, f.dx)}.` : "The digit lies at its start.",
     f.empty ? "The map has no maximum: it is the same everywhere."
       : `The maximum of the map is ${number(f.peak.value)}${moved
-        ? ` and moved ${way(...f.peakPixels)}, in pixels` : ""}.`,
+        ? ` and ${followed(...f.peakPixels)}` : ""}.`,
     verdict(f.result),
     `The strong filter gives ${share(f.strongShare)} of its response at the start, `
       + `the best place of the weak filter ${share(f.weakShare)}.`,
