@@ -15,12 +15,13 @@ ENGINE_SOURCES := setup.py pyproject.toml $(shell find ext)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # two pips must not work on one environment
-.PHONY: help compare bench test test-browser check lint wheel clean
+.PHONY: help compare bench test test-adapters test-browser check lint wheel clean
 
 help:
 	@echo 'make compare   dense, local, tiled and conv side by side on real data (ARGS="--quick")'
 	@echo 'make bench     this library against its peers, layer by layer (ARGS="--quick --out report")'
 	@echo 'make test      the test suite (ARGS="-k conv" chooses tests)'
+	@echo 'make test-adapters   tests of sweepconv.torch and sweepconv.jax, with PyTorch and JAX'
 	@echo 'make test-browser   drives the page of `sweepconv explore` in Chromium'
 	@echo 'make check     lint, then all tests, the slow ones too'
 	@echo 'make lint      ruff, cython-lint, mypy, validate-pyproject'
@@ -36,6 +37,9 @@ bench: $(VENV)/.bench
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest --doctest-modules -m "not slow" $(ARGS)
+
+test-adapters: $(VENV)/.adapters
+	$(BIN)/python -m pytest tests/adapters $(ARGS)
 
 test-browser: $(VENV)/.browser
 	@sh -c "$$CHROMIUM"
@@ -160,14 +164,20 @@ $(VENV)/.engine: $(ENGINE_SOURCES) $(VENV)/.build-tools
 	$(PIP) --no-build-isolation -e .
 	@touch $@
 
-# The peers as well. PyTorch's own index has a build without GPUs, a tenth as large; where it cannot
-# be reached, PyTorch comes from where all else does.
+# PyTorch's own index has a build without GPUs, a tenth as large; where it cannot be reached, PyTorch
+# comes from where all else does.
 CPU_ONLY := https://download.pytorch.org/whl/cpu
-$(VENV)/.bench: pyproject.toml | $(VENV)/.engine
-	@torch=$$($(BIN)/python -c "import tomllib; print(*(p for p in tomllib.load(open('$<', 'rb'))['project']['optional-dependencies']['peers'] if p.startswith('torch')))"); \
+$(VENV)/.torch: pyproject.toml | $(VENV)/.engine
+	@torch=$$($(BIN)/python -c "import tomllib; print(*(p for p in tomllib.load(open('$<', 'rb'))['project']['optional-dependencies']['adapters'] if p.startswith('torch')))"); \
 	$(PIP) --retries 0 --no-deps --index-url $(CPU_ONLY) "$$torch" 2>$(VENV)/torch.log || \
 	echo "no answer from $(CPU_ONLY): $$torch comes from elsewhere, and may be large"
-	$(PIP) --no-build-isolation -e '.[bench,peers]'
+	@touch $@
+
+# With the peers, and with what the adapters are for.
+$(VENV)/.bench: EXTRAS := bench,peers
+$(VENV)/.adapters: EXTRAS := test,adapters
+$(VENV)/.bench $(VENV)/.adapters: pyproject.toml $(VENV)/.torch
+	$(PIP) --no-build-isolation -e '.[$(EXTRAS)]'
 	@touch $@
 
 # Each with its own extra; all may stand in one environment.

@@ -31,6 +31,8 @@ cdef enum:
     TASK_TARGETS = 256        # filters' targets that share one packing of the source
     BLOCK_TILES = 28          # Winograd
     HELD_TARGETS = 64         # Winograd: those whose products are held at once
+    PATCH_PIXELS = 100
+    PATCH_BYTES = 256 * 1024  # weight gradient: what the filters of one block of outputs read
     SHARE_BYTES = 384 * 1024  # sums of one task of the weight gradient
     SHARES = 16               # weight gradient: tasks to aim at, for any number of threads
 
@@ -377,29 +379,36 @@ cdef inline void lay_out_reduce(Sweep *s, const Extents *e) noexcept nogil:
 
 
 cdef inline bint takes_patches(const Sweep *s, const Extents *e) noexcept nogil:
-    """Whether each filter serves one output alone, and its channels and taps are one axis."""
+    """Whether each sum has so few pixels that writing the filters is what takes the time, and the
+    channels and taps of a filter are one axis."""
     cdef const Phase *phase[3]
     cdef int a
     for a in range(3):
         phase[a] = s.phases[a]
-    return (s.kind == SC_OUTER and s.parts == 1 and s.batch > 0 and e.boxes > 1
-            and e.outputs[0] == e.outputs[1] == e.outputs[2] == 1
+    return (s.kind == SC_OUTER and s.parts == 1 and s.batch > 0
+            and s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3] == 1
+            and most_pixels(s) <= PATCH_PIXELS
             and s.filters.target % s.tile.itemsize == 0
             and contiguous_filters(phase, &s.filters, s.tile.itemsize))
 
 
-cdef inline idx patch_pitch(const Sweep *s, idx size) noexcept nogil:
-    """Values from one patch of `size` bytes to the next, which are not pages apart."""
-    cdef idx values = ceil_div(size // s.tile.itemsize, s.tile.nb) * s.tile.nb
-    return values + s.tile.nb if values * s.tile.itemsize % 4096 == 0 else values
+cdef inline void lay_out_patches(Sweep *s, const Extents *e, int threads) noexcept nogil:
+    """Patches that stay in the second-level cache, and a task for each thread if targets allow it.
 
-
-cdef inline void lay_out_patches(Sweep *s, const Extents *e) noexcept nogil:
-    """`panel_bytes` is here what a task makes of a filter, and `rows` the targets filled up to whole tiles."""
-    cdef idx itemsize = s.tile.itemsize
+    `panel_bytes` is here what a task makes of a filter, `chunk` its targets, and `rows` these
+    filled up to whole tiles."""
+    cdef idx itemsize = s.tile.itemsize, pixels = most_pixels(s), taps = filter_panel_steps(e), most
+    most = max(PATCH_BYTES // (pixels * taps * itemsize) // 8 * 8, <idx>8)
+    s.source_chunks = ceil_div(s.sources, min(most, s.source_chunk))
+    s.source_chunk = ceil_div(s.sources, max(s.source_chunks, 1))
     s.half = best_half(s, s.targets, 1, 2)
-    s.rows = ceil_div(s.targets, 2 * s.half) * 2 * s.half
-    s.panel_bytes = filter_panel_steps(e) * s.source_chunk * itemsize
-    lay_out(s, s.size[0] * patch_pitch(s, s.panel_bytes) * itemsize,
-            s.size[0] * s.rows * itemsize, 2 * s.half * s.tile.nb * itemsize, 0, 0,
-            sizeof(sc_line), 0)
+    s.chunks = 1
+    while (e.boxes * s.all_groups * s.source_chunks * s.chunks < 2 * threads
+            and ceil_div(s.targets, s.chunks) >= 4 * s.tile.half):
+        s.chunks += 1
+    s.chunk = ceil_div(ceil_div(s.targets, s.chunks), 2 * s.half) * 2 * s.half
+    s.chunks = ceil_div(s.targets, s.chunk)
+    s.rows = s.chunk
+    s.panel_bytes = ceil_div(taps * s.source_chunk, s.tile.nb) * s.tile.nb * itemsize
+    lay_out(s, pixels * s.panel_bytes, pixels * s.rows * itemsize,
+            2 * s.half * s.tile.nb * itemsize + s.panel_bytes, 0, 0, sizeof(sc_line), 0)

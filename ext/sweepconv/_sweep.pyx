@@ -17,8 +17,8 @@ from libc.string cimport memcpy, memset
 from sweepconv._box cimport Array, Extents, Filters, Phase, idx, joined_taps, span
 from sweepconv._cut cimport (
     ALIGN, SHARES, aligned, box_steps, choose_gather, choose_kind, choose_shares, choose_values,
-    choose_winograd, gather_tasks, lay_out_gather, lay_out_patches, lay_out_reduce, lay_out_winograd,
-    pack_scratch, size_panels, takes_patches,
+    choose_winograd, gather_tasks, lay_out_gather, lay_out_patches, lay_out_reduce,
+    lay_out_winograd, pack_scratch, size_panels, takes_patches,
 )
 from sweepconv._gather cimport gather_task
 from sweepconv._kernels cimport active_tiles
@@ -447,8 +447,7 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
     cdef int finite = True
     cdef double steps
     if takes_patches(s, &plan.extents):
-        lay_out_patches(s, &plan.extents)
-        sum_patches(s, plan, threads)
+        reduce_patches(s, plan, threads)
         return True
     if s.planes:
         held_shares = shares  # all sums are kept until x is known to be finite
@@ -472,9 +471,10 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
     return True
 
 
-cdef int sum_patches(Sweep *s, Plan plan, int threads) except -1:
-    """All tasks of a weight gradient whose filters serve one output each."""
-    cdef idx tasks = plan.extents.boxes * s.all_groups * s.source_chunks
+cdef int reduce_patches(Sweep *s, Plan plan, int threads) except -1:
+    """All tasks of a weight gradient whose filters serve few outputs each."""
+    lay_out_patches(s, &plan.extents, threads)
+    cdef idx tasks = plan.extents.boxes * s.all_groups * s.source_chunks * s.chunks
     threads = max(1, min(threads, tasks))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
     return run_sweep(s, patch_task, tasks, plan.extents.boxes * box_steps(s, &plan.extents),
