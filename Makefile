@@ -15,13 +15,14 @@ ENGINE_SOURCES := setup.py pyproject.toml $(shell find ext)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # two pips must not work on one environment
-.PHONY: help compare bench test test-adapters check lint wheel clean
+.PHONY: help compare bench test test-adapters test-browser check lint wheel clean
 
 help:
 	@echo 'make compare   dense, local, tiled and conv side by side on real data (ARGS="--quick")'
 	@echo 'make bench     this library against its peers, layer by layer (ARGS="--quick --out report")'
 	@echo 'make test      the test suite (ARGS="-k conv" chooses tests)'
 	@echo 'make test-adapters   tests of sweepconv.torch, .jax and .dask, with PyTorch, JAX and Dask'
+	@echo 'make test-browser   drives the page of `sweepconv explore` in Chromium'
 	@echo 'make check     lint, then all tests, the slow ones too'
 	@echo 'make lint      ruff, cython-lint, mypy, validate-pyproject'
 	@echo 'make wheel     a repaired cp311-abi3 wheel, tried in a clean environment'
@@ -39,6 +40,10 @@ test: $(VENV)/.test
 
 test-adapters: $(VENV)/.adapters
 	$(BIN)/python -m pytest tests/adapters $(ARGS)
+
+test-browser: $(VENV)/.browser
+	@sh -c "$$CHROMIUM"
+	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 check: lint
 	$(BIN)/python -m pytest --doctest-modules --hypothesis-profile=long $(ARGS)
@@ -118,6 +123,24 @@ exit 1
 endef
 export HEADERS
 
+# The browser is Debian's, as a user would have it: Playwright's own would be a download of its own.
+define CHROMIUM
+for name in $$SWEEPCONV_CHROMIUM chromium chromium-browser google-chrome; do
+    command -v "$$name" >/dev/null && exit
+done
+if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Chromium is missing: apt-get install chromium"
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get install -y chromium || { apt-get update && apt-get install -y chromium; } } \
+        >$(VENV)/chromium.log 2>&1 && exit
+    cat $(VENV)/chromium.log >&2
+fi
+echo "make test-browser needs Chromium. On Debian: apt-get install chromium." \
+     "Or name one: SWEEPCONV_CHROMIUM=/path/to/chromium" >&2
+exit 1
+endef
+export CHROMIUM
+
 $(VENV)/.made:
 	@command -v $(PYTHON) >/dev/null || { echo "there is no '$(PYTHON)'; name a Python 3.11 or later: make PYTHON=..."; exit 1; }
 	@$(PYTHON) -c "$$CHECK"
@@ -160,4 +183,8 @@ $(VENV)/.bench $(VENV)/.adapters: pyproject.toml $(VENV)/.torch
 # Each with its own extra; all may stand in one environment.
 $(VENV)/.lab $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(VENV)/.engine
 	$(PIP) --no-build-isolation -e '.[$*]'
+	@touch $@
+
+$(VENV)/.browser: pyproject.toml | $(VENV)/.test
+	$(PIP) --no-build-isolation -e '.[test,browser]'
 	@touch $@

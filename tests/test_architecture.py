@@ -26,7 +26,7 @@ FLOORS: tuple[set[str], ...] = (
     {"_adapters", "layers", "sharing", "equivariance", "efficiency", "weak", "datasets"},
     {"torch", "jax", "dask", "compat"},
     {"output"},
-    {"lab", "bench"},
+    {"lab", "bench", "explore"},
     {"cli"},
     {"__main__"},
 )

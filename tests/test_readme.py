@@ -30,11 +30,12 @@ def test_the_pages_with_examples_are_there() -> None:
 
 def test_the_commands_exist() -> None:
     named = set(re.findall(r"(?:^|`)make ([\w-]+)", README, re.M))
-    assert {"compare", "test", "test-adapters"} <= named
+    assert {"compare", "test", "test-adapters", "test-browser"} <= named
     for target in named:
         assert re.search(rf"^{target}:", MAKEFILE, re.M), f"no target {target}"
 
 
 def test_continuous_integration_runs_the_test_commands() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert re.findall(r"^(?:exec )?make (.*)$", script, re.M) == ["test", "test-adapters"]
+    commands = re.findall(r"^(?:exec )?make (.*)$", script, re.M)
+    assert commands == ["test", "test-adapters", "test-browser"]
