@@ -71,7 +71,7 @@ def _steps(layer: Layer, counts: Counts, sizes: tuple[int, ...]) -> tuple[Step, 
     if kind is Dense:
         return tuple(Step("sweep", n, 1, Window(n), blank=blank) for n in sizes)
     if kind is GlobalMaxPool:
-        return tuple(Step("max", n, 1, Window(n, n)) for n in sizes)
+        return tuple(Step("max", n, 1, Window(n)) for n in sizes)
     if len(counts.x_shape) != len(sizes) + 1:
         return tuple(Step("unknown", n, 1) for n in sizes)
     if kind is ConvTranspose:
@@ -141,7 +141,7 @@ def _plain(layer: Layer, n: int, out: int, window: Window) -> Step:
 
 def why(step: Step, stage: Stage, law: Law) -> str:
     """In words what breaks a law; nothing if the step keeps it."""
-    if step.size == 1 and step.out == 1 or step.sees_all:
+    if step.size == step.out == 1 or step.sees_all:
         return ""
     if stage.kind == "Flatten" and step.kind == "unknown":
         return "places become features"
