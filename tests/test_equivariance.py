@@ -480,11 +480,39 @@ def test_an_algorithm_that_is_not_direct_gives_no_equal_bits() -> None:
     assert not c.bitwise
 
 
-def test_layers_that_are_not_known() -> None:
-    class Other(Layer):
-        def _forward(self, x: Array) -> Array:
-            return x
+LARGE = {
+    "circular": [Conv(12, 40, 3, padding=1, padding_mode="circular", rng=0), ReLU(),
+                 Conv(40, 24, 5, stride=2, padding=2, padding_mode="circular", groups=4, rng=1)],
+    "zeros": [Conv(12, 24, 3, padding=1, rng=0), ReLU(), MaxPool(2),
+              Conv(24, 24, 3, padding=2, dilation=2, groups=24, rng=1), AvgPool(3, stride=1)],
+    "tiled": [TiledConv(12, 20, 3, period=2, padding=1, padding_mode="circular", rng=0),
+              BlurPool(3)],
+    "up": [Conv(12, 16, 3, stride=2, padding=1, rng=0), ReLU(),
+           ConvTranspose(16, 33, 4, stride=2, padding=1, rng=1)],
+}
 
+
+@pytest.mark.parametrize("name", LARGE)
+def test_bits_in_maps_of_many_tiles(name: str) -> None:
+    """In float32, with blocks, panels and threads that a small map does not have."""
+    net = Sequential(*LARGE[name])
+    c, x = certify(net, (12, 48, 52)), normal((2, 12, 48, 52)).astype(np.float32)
+    shifts = [(4, 8), (-2, 14), (20, 0)]
+    for border in BORDERS:
+        found = measure(net, x, shifts=shifts, border=border, region="interior",
+                        margin=partial(c.margin, border=border))
+        assert found.exact
+        assert all(sum(pair) < 30 for pair in c.margin((4, 8), border))
+    assert measure(net, x, shifts=shifts).exact == (name in ("circular", "tiled"))
+
+
+class Other(Layer):
+    def _forward(self, x: Array) -> Array:
+        return x[..., ::2]
+
+
+def test_layers_that_are_not_known() -> None:
+    assert measure(Other(), normal((1, 1, 8)), step=2).exact
     c = certify(Sequential(Other()), (1, 8))
     assert not c.commutes(1)
     assert c.commutes(8)

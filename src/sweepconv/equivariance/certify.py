@@ -117,6 +117,11 @@ class Certificate(Shown):
         return tuple(Fraction(a.linear.period, a.linear.moves or 1) for a in self.axes)
 
     @property
+    def known(self) -> bool:
+        """Whether all layers are ones that this library knows."""
+        return all(step.kind != "unknown" for a in self.axes for step in a.steps)
+
+    @property
     def bitwise(self) -> bool:
         """Whether shifts that commute give equal bits, and not only equal numbers."""
         return all(a.circular.bitwise and a.linear.bitwise for a in self.axes)
@@ -291,6 +296,6 @@ def _breaks(found: Sequence[Stage], axes: Sequence[AxisLaws]) -> tuple[Break, ..
                 if law == "flips" and laws.flips:
                     continue
                 # A step that a maximum of all makes good breaks nothing.
-                if (reason := why(step, stage, law)) and (id(step) in kept or i == 0):
+                if (reason := why(step, stage, law)) and id(step) in kept:
                     breaks.append(Break(i, stage.name, axis, law, reason))
     return tuple(sorted(breaks, key=lambda b: (b.layer, LAWS.index(b.law), b.axis)))

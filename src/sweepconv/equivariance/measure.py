@@ -228,8 +228,8 @@ def _stride(f: Function | Layer, x: Array, y: Array, stride: Any) -> Stride:
             raise ValueError(f"measure: stride must be one positive number or {rank}, one per "
                              f"spatial axis, got {stride!r}")
         return tuple(map(Fraction, given))
-    if isinstance(f, Layer):
-        return certify(f, x.shape[1:]).stride
+    if isinstance(f, Layer) and (known := certify(f, x.shape[1:])).known:
+        return known.stride
     return tuple(_inferred(n, out) for n, out in zip(x.shape[2:], y.shape[2:], strict=True))
 
 

@@ -24,7 +24,7 @@ from sweepconv.layers import (
     TiledConv,
 )
 
-from .axis import Kind, Step
+from .axis import Step
 from .flips import even
 from .layers import APS, BlurPool
 
@@ -32,6 +32,7 @@ Law: TypeAlias = Literal["circular shifts", "all shifts", "flips"]
 LAWS: tuple[Law, ...] = ("circular shifts", "all shifts", "flips")
 FAMILIES: dict[type, Literal["conv", "tiled", "local"]] = {
     Conv: "conv", TiledConv: "tiled", LocalConv: "local"}
+PLAIN = (AvgPool, MaxPool, BlurPool, APS, LowRankLocal)
 
 
 @dataclass(frozen=True)
@@ -121,22 +122,19 @@ def _windows(counts: Counts, sizes: tuple[int, ...]) -> Iterator[tuple[int, int,
 
 
 def _plain(layer: Layer, n: int, out: int, window: Window) -> Step:
-    kind: Kind = "unknown"
+    if type(layer) not in PLAIN:  # a subclass may do anything
+        return Step("unknown", n, out)
     match layer:
         case AvgPool():
-            # A mean over the elements that are there differs at the border; one more stage of
-            # adding zeros does not change bits.
-            kind, strict = "mean", not layer._windows["count_include_pad"]
-            return Step(kind, n, out, window, strict=strict)
+            # A mean over the elements that are there differs at the border, by its divisor.
+            return Step("mean", n, out, window, strict=not layer._windows["count_include_pad"])
         case MaxPool():
             return Step("max", n, out, window, strict=window.low > 0)
         case BlurPool():
             return Step("sweep", n, out, window, mode=layer.padding_mode)
         case APS():
             return Step("aps", n, out, Window(n // out, n // out))
-        case LowRankLocal():
-            return Step("sweep", n, out, window, period=out, blank=False, ordered=False)
-    return Step(kind, n, out)
+    return Step("sweep", n, out, window, period=out, blank="b" not in layer.params, ordered=False)
 
 
 def why(step: Step, stage: Stage, law: Law) -> str:
@@ -162,7 +160,7 @@ def _why_circular(step: Step) -> str:
     if not (step.inside or step.wraps):
         end = {"zeros": "zeros", "reflect": "a reflection", "symmetric": "a reflection",
                "replicate": "copies of the border"}[step.mode]
-        end = "nothing" if step.kind == "max" else end
+        end = "nothing" if step.strict else end
         return f"beyond each end stands {end} in the place of the other end"
     stride, n, out = step.window.stride, step.size, step.out
     if step.kind == "spread":
