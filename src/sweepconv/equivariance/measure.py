@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import inf
+from math import inf, nan
 from typing import Any, Literal, TypeAlias, cast, overload
 
 import numpy as np
@@ -39,7 +39,8 @@ class Measured(Shown):
     group : "shifts", "flips" or "turns".
     mean_error, largest_error : of ||g f(x) - f(g x)|| / ||g f(x)||; 0/0 counts as 0.
     largest_difference : absolute, of one value.
-    bit_equal : share of values of f(g x) with the bits that g f(x) has.
+    bit_equal : share of values of f(g x) with the bits that g f(x) has; NaN if the region is empty.
+    compared : how many values that were.
     consistency : for results (N, K) P(argmax f(g x) = argmax f(h x)) for g and h drawn
         independently from the group, the identity among them; None for maps.
     worst : (element of the group, sample) of the largest error, None if all are 0.
@@ -53,6 +54,7 @@ class Measured(Shown):
     largest_error: float
     largest_difference: float
     bit_equal: float
+    compared: int
     consistency: float | None
     worst: tuple[Element, int] | None
     elements: int
@@ -61,7 +63,7 @@ class Measured(Shown):
 
     @property
     def exact(self) -> bool:
-        """Whether all bits are equal."""
+        """Whether all bits are equal, of at least one value."""
         return self.bit_equal == 1
 
     def to_dict(self) -> dict[str, Any]:
@@ -104,7 +106,7 @@ class MeasuredLayers(Shown, Sequence[Measured]):
 def _table(rows: Sequence[Measured]) -> Table:
     first = rows[0]
     cells = [(r.name, str(r.result[1:]), _short(r.mean_error), _short(r.largest_error),
-              f"{r.bit_equal:.1%}", "-" if r.consistency is None else f"{r.consistency:.1%}",
+              f"{r.bit_equal:.1%}" if r.compared else "-", "-" if r.consistency is None else f"{r.consistency:.1%}",
               "-" if r.worst is None else f"{r.worst[0]}, sample {r.worst[1]}") for r in rows]
     return Table(f"{first.elements} {first.group}, {first.samples} samples",
                  ("layer", "result", "mean error", "largest", "bit-equal", "consistency", "worst"),
@@ -156,8 +158,8 @@ class _Tally:
         return Measured(
             self.name, self.group, float(errors.mean()) if errors.size else 0.0,
             float(errors.max(initial=0.0)), self.difference,
-            self.equal / self.values if self.values else 1.0, self._consistency(), worst,
-            len(self.errors), len(self.y), self.y.shape)
+            self.equal / self.values if self.values else nan, self.values, self._consistency(),
+            worst, len(self.errors), len(self.y), self.y.shape)
 
     def _consistency(self) -> float | None:
         """Of each sample: sum over classes of (share of the group's elements that vote for it)^2.
