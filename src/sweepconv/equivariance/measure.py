@@ -39,7 +39,7 @@ class Measured(Shown):
     group : "shifts", "flips" or "turns".
     mean_error, largest_error : of ||g f(x) - f(g x)|| / ||g f(x)||; 0/0 counts as 0.
     largest_difference : absolute, of one value.
-    bit_equal : share of values of f(g x) with the bits that g f(x) has; NaN if the region is empty.
+    bit_equal : share of values of f(g x) with the bits that g f(x) has; NaN if there are none.
     compared : how many values that were.
     consistency : for results (N, K) P(argmax f(g x) = argmax f(h x)) for g and h drawn
         independently from the group, the identity among them; None for maps.
@@ -106,7 +106,8 @@ class MeasuredLayers(Shown, Sequence[Measured]):
 def _table(rows: Sequence[Measured]) -> Table:
     first = rows[0]
     cells = [(r.name, str(r.result[1:]), _short(r.mean_error), _short(r.largest_error),
-              f"{r.bit_equal:.1%}" if r.compared else "-", "-" if r.consistency is None else f"{r.consistency:.1%}",
+              f"{r.bit_equal:.1%}" if r.compared else "-",
+              "-" if r.consistency is None else f"{r.consistency:.1%}",
               "-" if r.worst is None else f"{r.worst[0]}, sample {r.worst[1]}") for r in rows]
     return Table(f"{first.elements} {first.group}, {first.samples} samples",
                  ("layer", "result", "mean error", "largest", "bit-equal", "consistency", "worst"),
