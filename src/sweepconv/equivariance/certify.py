@@ -245,7 +245,7 @@ def certify(layers: Layer | Iterable[Layer], x_shape: Sequence[int]) -> Certific
         "any border" but for a margin of so many outputs at the low and the high end (for one
         period either way); "support" names the elements where an image that is zero elsewhere may
         be shifted exactly, borders and all.  "1 -> any": each shift gives a shift of the result,
-        by how much depends on the image.
+        by how much depends on the image.  "even": flips commute if all weights are turned too.
 
     Notes
     -----
