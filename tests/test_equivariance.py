@@ -573,7 +573,7 @@ def test_certificates_as_tables_and_json() -> None:
     assert '"period": 8' in c.json()
 
 
-def test_no_array_is_made() -> None:
+def test_no_image_is_made() -> None:
     """An image of 10**5 by 10**5 elements would not fit into memory."""
     net = Sequential(*(Conv(1, 1, 3, stride=2, padding=1) for _ in range(5)))
     assert certify(net, (1, 10**5, 10**5)).stride == (Fraction(32),) * 2

@@ -230,7 +230,7 @@ def _support(a: AxisLaws) -> str:
 def certify(layers: Layer | Iterable[Layer], x_shape: Sequence[int]) -> Certificate:
     """Which shifts, flips and quarter turns of the input commute with a network, and where.
 
-    From shapes and keywords alone, in integers: no array is made and no weight is looked at.
+    From shapes and keywords alone, in integers: no image is needed, no weight is looked at.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from sweepconv.counts import Counts, Window
@@ -109,7 +109,7 @@ def _spread(n: int, out: int, window: Window, mode: str, blank: bool, ordered: b
     step = Step("spread", out, n, window, 1, mode, blank)
     # Off the lattice a border is folded back after the sweep: then the order depends on the place.
     one_sum = step.inside or mode == "zeros" or (mode == "circular" and out * window.stride == n)
-    return Step("spread", out, n, window, 1, mode, blank, ordered=ordered and one_sum)
+    return replace(step, ordered=ordered and one_sum)
 
 
 def _windows(counts: Counts, sizes: tuple[int, ...]) -> Iterator[tuple[int, int, Window]]:
