@@ -202,23 +202,18 @@ def check_circular(net: Layer, c: Certificate, x: Array, shift: tuple[int, ...])
               all(a.circular.bitwise for a in c.axes))
     else:
         moved = np.roll(net(x), c.moved(shift) or 0, tuple(range(2, x.ndim)))
-        np.testing.assert_array_equal(net(Shift(shift)(x)), moved)
+        np.testing.assert_allclose(net(Shift(shift)(x)), moved, rtol=1e-9, atol=1e-12)
 
 
-def check_denied(draw: Draw, c: Certificate, shift: tuple[int, ...]) -> bool:
+def check_denied(draw: Draw, shift: tuple[int, ...]) -> bool:
     """No shift of the result explains it, for at least one of a few draws of weights: ReLU and
-    maxima can hide what happens at a border.  Whether it could be told."""
+    maxima can hide what happens at a border.  False if other layers make up for it."""
     for _ in range(8):
         x = draw.redraw()
         y, rolled = draw.net(x), draw.net(Shift(shift)(x))
         moves = product(*map(range, y.shape[2:]))
         if min(np.abs(rolled - np.roll(y, by, spatial(y))).max() for by in moves) > 1e-9:
             return True
-    # What the documentation allows: the whole of an axis is read at once, or none of it.
-    reads_all = any(step.sees_all for a in c.axes for step in a.steps)
-    units = [tuple(int(i == axis) for i in range(len(shift))) for axis in range(len(shift))]
-    reads_none = any(np.array_equal(y, draw.net(Shift(one)(x))) for one in units)
-    assert reads_all or reads_none, f"{draw.net} does not break the law for shift {shift}"
     return False
 
 
@@ -235,27 +230,30 @@ def check_interior(net: Layer, c: Certificate, x: Array, shift: tuple[int, ...])
 
 def check_support(draw: Draw, c: Certificate) -> bool:
     """An image that is zero elsewhere: exact everywhere.  Whether there was such a shift."""
-    x, shift, box = np.zeros((3, *draw.x_shape)), [], []
+    x, shift, moves, box = np.zeros((3, *draw.x_shape)), [], [], []
     for a in c.axes:
         if a.support is None:
             return False
-        first, last, period = a.support
+        first, last, period, moved = a.support
         n = int(draw.rng.integers(0, (last - first) // period + 1))
         start = first + int(draw.rng.integers(0, last - first - n * period + 1))
         box.append(slice(start, last + 1 - n * period))
         shift.append(n * period)
+        moves.append(n * moved)
     place = (slice(None), slice(None), *box)
     x[place] = draw.rng.standard_normal(x[place].shape)
-    agree(measure(draw.net, x, shifts=[tuple(shift)], border="zeros",
-                  stride=c.stride), c.bitwise)
+    y, found = draw.net(x), draw.net(Shift(tuple(shift), "zeros")(x))
+    expected = Shift(tuple(moves), "zeros")(y) if y.ndim > 2 else y
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    assert np.array_equal(found, expected) or not c.bitwise
     return any(shift)
 
 
 def check_flips(draw: Draw, c: Certificate, x: Array) -> bool | None:
     """With turned weights, up to rounding; None where it cannot be told."""
     for axis, a in enumerate(c.axes):
-        if any(step.period > 1 and not even(step) for step in a.steps):
-            continue  # the bank is then turned about another place
+        if any(step.period > 1 for step in a.steps) and not all(map(even, a.steps)):
+            continue  # the bank may then be turned about another place than its middle
         y = draw.net(x)
         with turned_weights(draw, c, axis):
             moved = draw.net(np.flip(x, axis + 2))
@@ -309,7 +307,7 @@ def check(draw: Draw) -> Counter[str]:
             check_circular(draw.net, c, x, shift)
             found["circular"] += any(d % n for d, n in zip(shift, draw.size, strict=True))
         else:
-            found["denied" if check_denied(draw, c, shift) else "hidden"] += 1
+            found["denied" if check_denied(draw, shift) else "hidden"] += 1
         if len(c.y_shape) > 1 and c.moved(shift) is not None:
             found["interior"] += check_interior(draw.net, c, x, shift)
     found["support"] += check_support(draw, c)
@@ -405,7 +403,7 @@ def test_red_green_with_random_weights(padding: Any, mode: str, exact: bool) -> 
     c = certify(net, (3, 32, 32))
     assert measure(net, x, shifts=[(16, 0)], border="zeros").exact == exact
     assert c.stride == (Fraction(8), Fraction(8))
-    assert (c.axes[0].support == (0, 31, 8)) == (padding == "full")
+    assert (c.axes[0].support == (0, 31, 8, 0)) == (padding == "full")
     assert c.commutes((16, 0)) == (mode == "circular")
     off = measure(net, x, shifts=[(4, 0)], border="zeros")
     assert off.largest_error > 0.001
@@ -413,7 +411,7 @@ def test_red_green_with_random_weights(padding: Any, mode: str, exact: bool) -> 
 
 def test_bias_ends_exactness_at_the_border() -> None:
     without, with_bias = (Conv(1, 1, 3, padding="full", bias=bias) for bias in (False, True))
-    assert certify(without, (1, 8, 8)).axes[0].support == (0, 7, 1)
+    assert certify(without, (1, 8, 8)).axes[0].support == (0, 7, 1, 1)
     assert certify(with_bias, (1, 8, 8)).axes[0].support is None
 
 

@@ -250,9 +250,10 @@ def certify(layers: Layer | Iterable[Layer], x_shape: Sequence[int]) -> Certific
     Notes
     -----
     What is promised holds for all weights, bit for bit where it says so, but for the sign of a
-    zero that is the maximum of zeros of both signs.  What is not promised fails for all but
-    special weights, unless a layer below hides it: the maximum or mean of a whole axis may not
-    care for a break before it, and windows that meet padding alone care for nothing.
+    zero that is the maximum of zeros of both signs.  What is not promised fails for almost all
+    weights, unless other layers make up for it: each is judged by itself, so that an upsampling
+    that a stride undoes, or a maximum of a whole axis that does not care for a break before it,
+    may keep more than is promised.
 
     Examples
     --------
