@@ -25,7 +25,7 @@ def test_the_examples_run(page: Path) -> None:
 
 
 def test_the_pages_with_examples_are_there() -> None:
-    assert {"README.md", "ladder.md"} <= {page.name for page in PAGES}
+    assert {"README.md", "equivariance.md", "ladder.md"} <= {page.name for page in PAGES}
 
 
 def test_the_commands_exist() -> None:
