@@ -417,16 +417,9 @@ cdef inline void lay_out_patches(Sweep *s, const Extents *e, int threads) noexce
 
 
 cdef inline bint scatters(const Sweep *s, const Extents *e) noexcept nogil:
-    """Whether each filter serves one output, and its channels and taps are one axis that fills a
-    vector."""
-    cdef const Phase *phase[3]
-    cdef int a
-    for a in range(3):
-        phase[a] = s.phases[a]
+    """Whether each filter serves one output, and its channels and taps fill a vector."""
     return (e.outputs[0] == e.outputs[1] == e.outputs[2] == 1 and e.boxes > 1 and s.targets > 0
-            and s.sources * filter_panel_steps(e) >= FEW_VALUES
-            and s.filters.target % s.tile.itemsize == 0
-            and contiguous_filters(phase, &s.filters, s.tile.itemsize))
+            and s.sources * filter_panel_steps(e) >= FEW_VALUES)
 
 
 cdef inline idx lay_out_scatter(Sweep *s, const Extents *e, int threads) noexcept nogil:
@@ -435,6 +428,12 @@ cdef inline idx lay_out_scatter(Sweep *s, const Extents *e, int threads) noexcep
     and `panel_bytes` is a patch."""
     cdef idx itemsize = s.tile.itemsize, taps = filter_panel_steps(e), blocks, least, held
     cdef idx pixels = s.space[0] * s.space[1] * s.space[2] * itemsize
+    cdef const Phase *phase[3]
+    cdef int a
+    for a in range(3):
+        phase[a] = s.phases[a]
+    s.own_filters = (s.filters.target % itemsize != 0
+                     or not contiguous_filters(phase, &s.filters, itemsize))
     least = ceil_div(2 * s.tile.nb, taps)  # channels of a task: two tiles wide at least
     s.source_chunk = s.sources
     held = max(IMAGE_BYTES // (pixels * s.source_chunk), <idx>1)
@@ -452,5 +451,5 @@ cdef inline idx lay_out_scatter(Sweep *s, const Extents *e, int threads) noexcep
     lay_out(s, s.size[0] * s.source_chunk * pixels, s.rows * s.panel_bytes,
             max(s.panel_bytes, s.space[2] * s.source_chunk * itemsize),
             s.targets * s.rows * itemsize, 0, sizeof(sc_line),
-            s.targets * s.tile.nb * itemsize)
+            s.targets * (s.panel_bytes if s.own_filters else s.tile.nb * itemsize))
     return ceil_div(s.batch, s.size[0]) * s.all_groups * s.source_chunks

@@ -7,14 +7,15 @@ the bank.  So the bank is read once, as it lies, and each output lays its patch,
     patch[n, c, t] = sum over o of dy[n, o] * w[o, c, t],
 
 onto the image.  Lanes are channels and taps, rows are images.  A task owns some channels of some
-images, and goes through all outputs in their order: an element's sum follows from the geometry.
+images, and goes through all outputs in their order, in rounds: an element's sum follows from the
+geometry.
 """
 
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, idx
 from sweepconv._kernels cimport SC_OUTER, sc_line
-from sweepconv._panel cimport target_at, target_steps
+from sweepconv._panel cimport tap_offset, target_at, target_steps
 from sweepconv._patch_reduce cimport even_run
 from sweepconv._task cimport (
     INIT, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, Sweep, find_box, first_source, first_target,
@@ -29,7 +30,8 @@ cdef struct Patches:
     idx rows             # images
     const char *dy       # [targets][rows]
     const char *filters  # of the first target
-    char *own            # [targets][nb]: the last values of all filters, filled up
+    idx step             # values from one target's to the next
+    char *own            # [targets][...]: filters, or their last values, filled up to whole tiles
     char *zeros
     sc_line *line
 
@@ -45,8 +47,8 @@ cdef inline void make_patches(const Sweep *s, const Patches *p) noexcept nogil:
     for j in range(ceil_div(p.values, nb)):
         lanes = min(nb, p.values - j * nb)
         vectors = 1 if 2 * lanes <= nb else 2
-        w, step = p.filters + j * nb * itemsize, s.filters.target // itemsize
-        if lanes < nb:  # not beyond the bank
+        w, step = p.filters + j * nb * itemsize, p.step
+        if lanes < nb and not s.own_filters:  # not beyond the bank
             s.tile.move(p.own, nb * itemsize, itemsize, w, s.filters.target, itemsize, s.targets,
                         lanes)
             w, step = p.own, nb
@@ -61,6 +63,22 @@ cdef inline void make_patches(const Sweep *s, const Patches *p) noexcept nogil:
                     p.dy + (first * STEPS * p.rows + 2 * i * half) * itemsize,
                     p.dy + (first * STEPS * p.rows + (2 * i + 1) * half) * itemsize, 1, p.rows,
                     p.line, 1, count, w + first * STEPS * step * itemsize, step)
+
+
+cdef inline void find_filters(const Sweep *s, const Phase *const *phase, idx group, idx channel,
+                              idx channels, Patches *p) noexcept nogil:
+    """The filters of one output as they lie, or a copy where they are not contiguous."""
+    cdef idx itemsize = s.tile.itemsize, taps = box_taps(phase), m
+    cdef char *bank = s.filters.data + group * s.filters.group + channel * s.filters.source
+    p.values = channels * taps
+    p.filters, p.step = bank + tap_offset(phase, &s.filters, 0), s.filters.target // itemsize
+    if not s.own_filters:
+        return
+    p.filters, p.step = p.own, p.pitch
+    for m in range(taps):
+        s.tile.move(p.own + m * itemsize, p.pitch * itemsize, taps * itemsize,
+                    bank + tap_offset(phase, &s.filters, m), s.filters.target, s.filters.source,
+                    s.targets, channels)
 
 
 cdef inline void lay_patch(const Sweep *s, const Phase *const *phase, const char *patch,
@@ -96,7 +114,7 @@ cdef inline void write_image(const Sweep *s, idx image, idx channel, idx channel
     for i in range(s.space[0] * s.space[1]):
         to = (s.source.data + image * s.source.batch + channel * s.source.channel
               + i // s.space[1] * s.source.space[0] + i % s.space[1] * s.source.space[1])
-        if s.accumulate:
+        if s.accumulate or s.round:
             s.tile.move(old, row, itemsize, to, s.source.space[2], s.source.channel, width,
                         channels)
             s.tile.add(from_, old, width * channels)
@@ -117,7 +135,6 @@ cdef inline void scatter_task(const Sweep *s, idx task, char *scratch) noexcept 
     cdef char *turned = scratch + s.at[SPARE]
     cdef char *dy = scratch + s.at[RUNS]
     cdef char *patch
-    cdef int a
     task //= s.source_chunks
     group = task % s.all_groups
     place[0] = task // s.all_groups
@@ -127,18 +144,15 @@ cdef inline void scatter_task(const Sweep *s, idx task, char *scratch) noexcept 
     p.line.x = p.line.w = 0
     image_bytes = s.space[0] * s.space[1] * s.space[2] * channels * itemsize
     memset(p.zeros, 0, s.tile.nb * itemsize)
-    memset(p.own, 0, s.targets * s.tile.nb * itemsize)
+    memset(p.own, 0, s.targets * (p.pitch if s.own_filters else s.tile.nb) * itemsize)
     memset(dy, 0, s.targets * s.rows * itemsize)
     memset(scratch, 0, s.size[0] * image_bytes)
     boxes = s.phase_count[0] * s.phase_count[1] * s.phase_count[2]
-    for box in range(boxes):
+    for box in range(boxes * s.round // s.rounds, boxes * (s.round + 1) // s.rounds):
         find_box(s, box, phase)
         cut_block(&b, phase, s.batch, s.size, place)
         taps = box_taps(phase)
-        p.values = channels * taps
-        p.filters = (s.filters.data + group * s.filters.group + channel * s.filters.source)
-        for a in range(3):
-            p.filters += phase[a].filter[0] * s.filters.bank[a]
+        find_filters(s, phase, group, channel, channels, &p)
         target_steps(&b, &s.target, steps)
         s.tile.move(dy, s.rows * itemsize, itemsize, target_at(&b, &s.target, steps, 0)
                     + first_target(s, group, 0) * s.target.channel, s.target.channel,
@@ -151,6 +165,6 @@ cdef inline void scatter_task(const Sweep *s, idx task, char *scratch) noexcept 
                             taps * itemsize, taps, channels)
                 patch = turned
             lay_patch(s, phase, patch, channels, scratch + n * image_bytes)
-    for n in range(b.n[0]):
-        write_image(s, b.low[0] + n, first_source(s, group) + channel, channels,
+    for n in range(min(s.size[0], s.batch - place[0] * s.size[0])):
+        write_image(s, place[0] * s.size[0] + n, first_source(s, group) + channel, channels,
                     scratch + n * image_bytes, turned)

@@ -64,6 +64,7 @@ ctypedef void (*Task)(const Sweep *s, idx task, char *scratch) noexcept nogil
 
 cdef enum:
     BANK_BYTES = 4 << 20      # filter panels held at once
+    ROUND_WORK = 1 << 26     # local input gradient: of one image
     SERIAL_WORK = 200 * 1000  # multiply-adds below which a parallel region costs more than it gives
     SLICE_WORK = 500 * 1000 * 1000  # multiply-adds a thread does between two looks at signals
 
@@ -506,8 +507,11 @@ def scatter(Plan plan, target, dy, filters, idx groups, bint accumulate, int thr
     tasks = lay_out_scatter(&s, &plan.extents, threads)
     threads = max(1, min(threads, tasks))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
-    run_sweep(&s, scatter_task, tasks, plan.extents.boxes * box_steps(&s, &plan.extents), threads,
-              scratch.data)
+    # In rounds of so much work for one image, so that signals are seen; never by batch or threads.
+    cdef double steps = plan.extents.boxes * box_steps(&s, &plan.extents)
+    s.rounds = min(<idx>(steps / (<double>ROUND_WORK * s.batch)) + 1, plan.extents.boxes)
+    for s.round in range(s.rounds):
+        run_sweep(&s, scatter_task, tasks, steps / s.rounds, threads, scratch.data)
     return True
 
 

@@ -288,8 +288,7 @@ def transpose(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array, call
     if all(t >= n for t, n in zip(g.period, g.out_size, strict=True)):
         # Each filter serves one position: its patch of dx is laid where it read.
         plan, _ = _plans.get(_forward_axes(g))
-        if _sweep.scatter(plan, dx, dy, np.ascontiguousarray(w), g.groups, call.accumulate,
-                          call.threads):
+        if _sweep.scatter(plan, dx, dy, w, g.groups, call.accumulate, call.threads):
             return
     axes, folds = _input_grad_axes(g)
     if not any(map(any, folds)):
