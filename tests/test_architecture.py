@@ -23,7 +23,7 @@ FLOORS: tuple[set[str], ...] = (
     {"counts", "phases", "runtime", "reference"},
     {"_engine", "packing", "testing", "winograd"},
     {"conv", "tiled", "local", "dense", "pool"},
-    {"layers", "sharing", "equivariance", "efficiency", "datasets"},
+    {"layers", "sharing", "equivariance", "efficiency", "weak", "datasets", "dask"},
     {"output"},
     {"lab", "bench"},
     {"cli"},
@@ -40,7 +40,7 @@ ENGINE_CALLERS = {
     "pool": {"_pool"},
 }
 # These may import the extras; all others NumPy alone.
-BEYOND_NUMPY = {"sharing", "datasets", "output", "lab", "bench", "cli"}
+BEYOND_NUMPY = {"sharing", "datasets", "weak", "dask", "output", "lab", "bench", "cli"}
 
 INSTRUCTION_SETS = re.compile(r"avx|sse\d|_mm\d*_|neon|\bsve|\bamx|vnni|rvv", re.IGNORECASE)
 NOT_IN_KERNELS = re.compile(
