@@ -1,0 +1,19 @@
+"""Equivariance: what a network commutes with, measured, certified and made.
+
+    certify.py    the exact answer from integers: lattice, margin, flips, and who breaks them
+    measure.py    the error on data, for any function
+    locate.py     where a filter found its pattern
+    polyphase.py  what a stride keeps, and how shifts permute it
+    blur.py       `blur_pool`; aps.py `aps`; layers.py both as layers
+
+`axis.py`, `shifts.py` and `flips.py` hold the laws of one axis, `steps.py` reads layers into them,
+and `act.py` moves arrays.
+"""
+
+from .aps import aps, aps_input_grad
+from .blur import blur_pool, blur_pool_input_grad
+from .certify import AxisLaws, Break, Certificate, certify
+from .layers import APS, BlurPool
+from .measure import Measured, MeasuredLayers, measure, measure_layers
+from .polyphase import polyphase, polyphase_inverse, polyphase_shift
+from .shifts import Lattice, Support
