@@ -56,12 +56,16 @@ for i, name in enumerate(figures):
 # without a semicircle.  Even both of them cannot tell the "2" from the swapped figure, if all that
 # is kept of a map is its greatest answer: both parts are there.  Only the last column tells them
 # apart, since only it asks *where*.
-figure, axes = plt.subplots(4, 4, figsize=(8, 8.6), layout="constrained")
+#
+# In the picture a map has its values where the filter's first corner lies; where the filter would
+# leave the image there is none (grey).  A ring marks the greatest answer.
+figure, axes = plt.subplots(4, 4, figsize=(8.4, 8.4), layout="constrained")
 for i, (row, name) in enumerate(zip(axes, figures, strict=True)):
     row[0].imshow(images[i, 0], cmap="gray_r")
     row[0].set_ylabel(name, fontsize=12)
     for a, m in zip(row[1:], (*maps.values(), together), strict=True):
         shown = a.imshow(m[i], cmap="viridis", vmin=0, vmax=1)
+        a.set(xlim=(-0.5, 27.5), ylim=(27.5, -0.5), facecolor="0.85")
         r, c = np.unravel_index(m[i].argmax(), m[i].shape)
         a.plot(c, r, "o", markersize=14, markerfacecolor="none", markeredgecolor="white")
         a.set_xlabel(f"greatest {m[i].max():.2f}")
@@ -87,15 +91,15 @@ print(f"{np.mean((r == first_row) & (c == first_column)):.0%} of {len(letters)} 
 # %%
 # In noise
 # --------
-# The same letters anywhere, now in noise, as seen by the strong filter of the page before, by one
+# The letters anywhere, now in noise as strong as the strokes, as seen by the strong filter of the page before, by one
 # large filter that is swept, and by the weak ones.  "Largest" is the number of weights of the
 # largest filter.  An ROC area of 1 is perfect, 0.5 is guessing.
-x, y = letter2(600, sigma=0.3, place="anywhere", seed=2)
-compared = compare_filters(x, y, parts, place=(6, 9), pieces=[2])
+x, y = letter2(600, sigma=1, place="anywhere", seed=2)
+compared = compare_filters(x, y, parts, place=(6, 9), pieces=[2, 3])
 print(compared)
 
 figure, a = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
-for (way, curve), line in zip(compared.rocs.items(), ("-", "--", "-.", "-", ":"), strict=True):
+for (way, curve), line in zip(compared.rocs.items(), ("-", "--", "-.", "-", ":", "--"), strict=True):
     a.plot(curve.false, curve.true, line, linewidth=2.5, label=f"{way}, area {curve.area:.2f}")
 a.set(xlabel='share of other figures taken for a "2"', ylabel='share of "2" found',
       title="Letters anywhere, in noise")
@@ -103,4 +107,6 @@ a.legend(loc="lower right")
 
 # %%
 # The large swept filter does well too: what finds the letter anywhere is the *sweep*.  What weak
-# filters add is that each is small, and of use for other figures that have the same part.
+# filters add is that each is small, and of use for other figures that have the same part.  There
+# is a price for being small, too: cut into more and smaller pieces, each piece is less sure in
+# noise, and the least of their answers is less sure still.

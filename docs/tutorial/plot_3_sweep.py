@@ -54,7 +54,7 @@ for a, values, title in zip(axes, (x[0, 0], window, w[0, 0], y[0, 0]),
     a.imshow(values, cmap="RdBu" if signed else "gray_r", vmin=-bound if signed else 0,
              vmax=2 * bound if not signed else bound)
     for r, c in np.ndindex(values.shape):
-        a.text(c, r, f"{values[r, c]:.0f}", ha="center", va="center",
+        a.text(c, r, f"{values[r, c] + 0.0:.0f}", ha="center", va="center",
                fontsize=9 if len(values) > 3 else 14,
                color="white" if signed and abs(values[r, c]) > 0.6 * bound else "black")
     a.set(xticks=[], yticks=[], title=title)

@@ -38,9 +38,9 @@ __all__ = [
     "PackedFilters", "avg_pool", "avg_pool_input_grad", "bias_grad", "conv", "conv_input_grad",
     "conv_transpose", "conv_weight_grad", "dask", "datasets", "dense", "dense_input_grad",
     "dense_weight_grad", "efficiency", "equivariance", "layers", "local_conv",
-    "local_conv_input_grad", "local_conv_weight_grad", "max_pool", "max_pool_input_grad", "output_shape", "pack",
-    "padding_amounts", "reference", "sharing", "show_config", "testing", "threads", "tiled_conv",
-    "tiled_conv_input_grad", "tiled_conv_weight_grad", "use_isa", "weak",
+    "local_conv_input_grad", "local_conv_weight_grad", "max_pool", "max_pool_input_grad",
+    "output_shape", "pack", "padding_amounts", "reference", "sharing", "show_config", "testing",
+    "threads", "tiled_conv", "tiled_conv_input_grad", "tiled_conv_weight_grad", "use_isa", "weak",
 ]
 
 
