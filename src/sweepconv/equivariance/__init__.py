@@ -14,6 +14,14 @@ from .aps import aps, aps_input_grad
 from .blur import blur_pool, blur_pool_input_grad
 from .certify import AxisLaws, Break, Certificate, certify
 from .layers import APS, BlurPool
+from .locate import Found, Located, locate
 from .measure import Measured, MeasuredLayers, measure, measure_layers
 from .polyphase import polyphase, polyphase_inverse, polyphase_shift
 from .shifts import Lattice, Support
+
+__all__ = [
+    "APS", "AxisLaws", "BlurPool", "Break", "Certificate", "Found", "Lattice", "Located",
+    "Measured", "MeasuredLayers", "Support", "aps", "aps_input_grad", "blur_pool",
+    "blur_pool_input_grad", "certify", "locate", "measure", "measure_layers", "polyphase",
+    "polyphase_inverse", "polyphase_shift",
+]

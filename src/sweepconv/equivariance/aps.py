@@ -27,7 +27,7 @@ import numpy.typing as npt
 from sweepconv._arrays import Array, operands, require_shape
 from sweepconv.geometry import Ints, as_shape
 
-from .polyphase import _strides, polyphase
+from .polyphase import divisors, places, polyphase
 
 Norm: TypeAlias = "str | int"  # "max", 1 or 2
 NORMS = ("max", 1, 2)
@@ -72,7 +72,7 @@ def aps(x: npt.ArrayLike, stride: Ints = 2, *, norm: Norm = "max") -> tuple[Arra
     """
     (x,) = operands("aps", x=x)
     checked_norm("aps", norm)
-    _strides("aps", x.shape, stride)
+    divisors("aps", x.shape, stride)
     parts = polyphase(x, stride)  # (prod(stride), N, C, *spatial / stride)
     index = np.array([_largest(parts[:, n], norm) for n in range(len(x))], np.intp)
     return parts[index, np.arange(len(x))], index
@@ -101,7 +101,7 @@ def aps_input_grad(dy: npt.ArrayLike, index: npt.ArrayLike, x_shape: Iterable[in
     verb = "aps_input_grad"
     (dy,) = operands(verb, dy=dy)
     shape = as_shape(verb, "x_shape", x_shape)
-    strides = _strides(verb, shape, stride)
+    strides = divisors(verb, shape, stride)
     out = (*shape[:2], *(n // s for n, s in zip(shape[2:], strides, strict=True)))
     require_shape(verb, "dy", dy, out, f"for x_shape = {shape}, stride={strides}")
     kept = np.asarray(index)
@@ -111,9 +111,8 @@ def aps_input_grad(dy: npt.ArrayLike, index: npt.ArrayLike, x_shape: Iterable[in
                          f"{math.prod(strides) - 1} for x_shape = {shape}, got {index!r}")
     dx = np.zeros(shape, dy.dtype)
     for n, flat in enumerate(kept):
-        at = np.unravel_index(int(flat), strides)
-        places = (slice(int(r), None, s) for r, s in zip(at, strides, strict=True))
-        dx[(n, slice(None), *places)] = dy[n]
+        at = [int(r) for r in np.unravel_index(int(flat), strides)]
+        dx[n:n + 1][places(at, strides)] = dy[n]
     return dx
 
 
@@ -143,7 +142,8 @@ def _norms(parts: Array, norm: Norm) -> Array:
         sizes = np.ldexp(sizes, -int(exponent))
         terms = sizes * sizes if norm == 2 else sizes
         return np.array([math.fsum(t) for t in terms])
-    return np.where(np.isnan(sizes), np.inf, sizes).max(axis=1, initial=0.0)
+    greatest: Array = np.where(np.isnan(sizes), np.inf, sizes).max(axis=1, initial=0.0)
+    return greatest
 
 
 def _first_shift(bits: Array) -> tuple[int, ...]:

@@ -94,6 +94,17 @@ class Step:
                 and last <= 0)
 
     @property
+    def copies(self) -> bool:
+        """Whether the outputs are one for each element, and constants or copies beside them."""
+        if self.kind not in ("sweep", "spread") or self.window.kernel > 1 or self.period > 1:
+            return False
+        first, last = self.ends
+        if self.kind == "spread":
+            return first >= 0 and last < self.out and self.ordered
+        return (self.window.stride == 1 and first <= 0 and last >= self.size - 1
+                and self.ordered)
+
+    @property
     def leaves_nothing_out(self) -> bool:
         """Whether the maximum, or the mean, of the outputs is that of all elements."""
         kernel, stride, _, low = self.window
@@ -107,18 +118,32 @@ def essential(steps: Sequence[Step]) -> tuple[Step, ...]:
     """The same map with fewer steps.
 
     A maximum over the whole axis does not care for smaller maxima before it, if these leave
-    nothing out, nor for a ReLU between them, which keeps the order; a mean not for means.
+    nothing out, nor for the order of elements, nor for constants that padding adds; a mean not
+    for means.  A ReLU between them keeps the order.
     """
     kept: list[Step] = []
     for step in steps:
         if step.sees_all:
-            i = len(kept)
-            while i and ((kept[i - 1].kind == step.kind and kept[i - 1].leaves_nothing_out)
-                         or (step.kind == "max" and kept[i - 1].kind == "element")):
-                i -= 1
+            i = _forgotten(kept, step)
             if i < len(kept):
                 size = kept[i].size
                 del kept[i:]
                 step = replace(step, size=size, window=Window(size, size), out=1)
         kept.append(step)
     return tuple(kept)
+
+
+def _forgotten(before: Sequence[Step], whole: Step) -> int:
+    """The first of the steps that `whole`, a maximum or mean of the whole axis, makes needless."""
+    i, windows = len(before), True
+    while i:
+        step = before[i - 1]
+        if step.kind == whole.kind:
+            needless = windows and step.leaves_nothing_out
+        else:
+            needless = whole.kind == "max" and (step.kind == "element" or step.copies)
+        if not needless:
+            break
+        windows = windows and not step.copies  # before it, channels are mixed: max no more of max
+        i -= 1
+    return i

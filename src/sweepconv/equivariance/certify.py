@@ -87,7 +87,7 @@ def axis_laws(size: int, steps: tuple[Step, ...]) -> AxisLaws:
 
 @dataclass(frozen=True, repr=False)
 class Certificate(Shown):
-    """What commutes, for whatever weights; what does not, for all but special weights.
+    """What commutes, for whatever weights, and which layers keep the rest from it.
 
     Attributes
     ----------
@@ -245,8 +245,9 @@ def certify(layers: Layer | Iterable[Layer], x_shape: Sequence[int]) -> Certific
     Notes
     -----
     What is promised holds for all weights, bit for bit where it says so, but for the sign of a
-    zero that is the maximum of zeros of both signs.  What is denied fails for all but special
-    weights: a constant filter keeps laws that no other keeps.
+    zero that is the maximum of zeros of both signs.  What is not promised fails for all but
+    special weights, unless a layer below hides it: the maximum or mean of a whole axis may not
+    care for a break before it, and windows that meet padding alone care for nothing.
 
     Examples
     --------

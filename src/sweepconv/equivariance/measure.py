@@ -2,8 +2,8 @@
 
     error = ||g f(x) - f(g x)|| / ||g f(x)||      for each sample x and each g but the identity
 
-0 is equivariance (or invariance, where the result has no spatial axes); unrelated maps of equal norm
-have about sqrt(2).
+0 is equivariance, or invariance where the result has no spatial axes; unrelated maps of equal
+norm have about sqrt(2).
 """
 
 from __future__ import annotations

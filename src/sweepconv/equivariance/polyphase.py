@@ -18,7 +18,7 @@ from sweepconv._arrays import Array
 from sweepconv.geometry import Ints, per_axis
 
 
-def _strides(verb: str, shape: tuple[int, ...], stride: Ints) -> tuple[int, ...]:
+def divisors(verb: str, shape: tuple[int, ...], stride: Ints) -> tuple[int, ...]:
     """One stride per axis, each a divisor of the axis: components are equally long."""
     rank = len(shape) - 2
     if rank < 1:
@@ -28,6 +28,12 @@ def _strides(verb: str, shape: tuple[int, ...], stride: Ints) -> tuple[int, ...]
         raise ValueError(f"{verb}: stride must divide each spatial axis, since else components "
                          f"have different sizes, got stride={strides} for x.shape = {shape}")
     return strides
+
+
+def places(at: Sequence[int], strides: Sequence[int]) -> tuple[slice, ...]:
+    """Where the component of the residues `at` lies in (N, C, *spatial)."""
+    return (slice(None), slice(None),
+            *(slice(r, None, s) for r, s in zip(at, strides, strict=True)))
 
 
 def polyphase(x: npt.ArrayLike, stride: Ints) -> Array:
@@ -49,9 +55,8 @@ def polyphase(x: npt.ArrayLike, stride: Ints) -> Array:
            [1, 3, 5]])
     """
     x = np.asarray(x)
-    strides = _strides("polyphase", x.shape, stride)
-    return np.stack([x[(..., *(slice(r, None, s) for r, s in zip(at, strides, strict=True)))]
-                     for at in np.ndindex(*strides)])
+    strides = divisors("polyphase", x.shape, stride)
+    return np.stack([x[places(at, strides)] for at in np.ndindex(*strides)])
 
 
 def polyphase_inverse(components: npt.ArrayLike, stride: Ints) -> Array:
@@ -85,7 +90,7 @@ def polyphase_inverse(components: npt.ArrayLike, stride: Ints) -> Array:
     size = (n * s for n, s in zip(parts.shape[3:], strides, strict=True))
     x = np.empty((*parts.shape[1:3], *size), parts.dtype)
     for part, at in zip(parts, np.ndindex(*strides), strict=True):
-        x[(..., *(slice(r, None, s) for r, s in zip(at, strides, strict=True)))] = part
+        x[places(at, strides)] = part
     return x
 
 

@@ -92,7 +92,8 @@ def _keywords(layer: Any) -> dict[str, Any]:
 
 def _ordered(layer: Layer) -> bool:
     """Whether an output's sum has the same order at every place: promised of the direct sweep."""
-    return getattr(layer, "_keywords", {}).get("algorithm", "direct") == "direct"
+    given: dict[str, Any] = getattr(layer, "_keywords", {})
+    return bool(given.get("algorithm", "direct") == "direct")
 
 
 def _axes(g: Geometry) -> Iterator[tuple[int, int, Window]]:
