@@ -78,10 +78,15 @@ for name, some, labels in (("training", train_x, train_y), ("new", x, y)):
 print(f"{layer.n_params:,} parameters were learned from {len(train_y):,} images")
 
 # %%
-# The letter can be seen in the trained filter, and so can the noise of the images it was trained
-# with.  So many weights need more images than these to be as good as those drawn by hand: page 7
-# is about how many.
-#
+# It knows the images of its training and does worse on new ones.  Outside of the letter's box there
+# is nothing to be learned, and yet most of the filter is there: it is the noise of the images that
+# it was trained with.  So many weights need more images than these; page 7 is about how many.
+box = np.zeros((28, 28), bool)
+box[ROW:ROW + 16, COLUMN:COLUMN + 10] = True
+print(f"outside of the box: {np.square(learned[~box]).sum() / np.square(learned).sum():.0%} "
+      "of the squares of all weights")
+
+# %%
 # The letter moves
 # ----------------
 # Now the letter moves to the right, a pixel at a time, and nothing else changes.
@@ -95,7 +100,8 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constraine
                                      width_ratios=[1, 2])
 most = abs(learned).max()
 left.imshow(learned, cmap="RdBu", vmin=-most, vmax=most)
-left.set(xticks=[], yticks=[], title="the trained filter\n(blue: for, red: against)")
+left.add_patch(plt.Rectangle((COLUMN - 0.5, ROW - 0.5), 10, 16, fill=False, linewidth=2))
+left.set(xticks=[], yticks=[], title="trained filter, letter's box\n(blue: for, red: against)")
 right.plot(steps, answers, "o-", label='answer to the moved "2"')
 right.axhline(threshold, color="C1", linestyle="--", label="threshold")
 right.set(xlabel="pixels to the right", ylabel="answer", xticks=steps[::3],

@@ -91,15 +91,16 @@ print(f"{np.mean((r == first_row) & (c == first_column)):.0%} of {len(letters)} 
 # %%
 # In noise
 # --------
-# The letters anywhere, now in noise as strong as the strokes, as seen by the strong filter of the page before, by one
-# large filter that is swept, and by the weak ones.  "Largest" is the number of weights of the
-# largest filter.  An ROC area of 1 is perfect, 0.5 is guessing.
+# The letters anywhere, now in noise as strong as the strokes, as seen by the strong filter of the
+# page before, by one large filter that is swept, and by the weak ones.  "Largest" is the number of
+# weights of the largest filter.  An ROC area of 1 is perfect, 0.5 is guessing.
 x, y = letter2(600, sigma=1, place="anywhere", seed=2)
 compared = compare_filters(x, y, parts, place=(6, 9), pieces=[2, 3])
 print(compared)
 
 figure, a = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
-for (way, curve), line in zip(compared.rocs.items(), ("-", "--", "-.", "-", ":", "--"), strict=True):
+lines = ("-", "--", "-.", "-", ":", "--")
+for (way, curve), line in zip(compared.rocs.items(), lines, strict=True):
     a.plot(curve.false, curve.true, line, linewidth=2.5, label=f"{way}, area {curve.area:.2f}")
 a.set(xlabel='share of other figures taken for a "2"', ylabel='share of "2" found',
       title="Letters anywhere, in noise")

@@ -80,7 +80,8 @@ print(f"distance from the teacher: one place {alone:.2f}, "
       f"mean of {places.shape[0] * places.shape[1]} places "
       f"{np.linalg.norm(mean - teacher[0, 0]):.2f}")
 
-figure, axes = plt.subplots(1, 3, figsize=(11, 4.2), layout="constrained", width_ratios=[2, 1, 1])
+figure, axes = plt.subplots(1, 3, figsize=(11, 4), layout="constrained")
+axes[0].set_facecolor("0.7")
 mosaic = np.full((8, 4, 8, 4), np.nan)  # a 3x3 filter for each place, with a gap around it
 mosaic[:, :3, :, :3] = places[:, :, 0, 0].transpose(0, 2, 1, 3)
 for a, values, title in zip(axes, (mosaic.reshape(32, 32)[:31, :31], mean, teacher[0, 0]),
@@ -93,8 +94,8 @@ for a, values, title in zip(axes, (mosaic.reshape(32, 32)[:31, :31], mean, teach
 # How many samples is a place worth?
 # ----------------------------------
 # `grad_stats` compares the variance of a shared gradient with that of a single place, and says how
-# many independent samples the places of one image are worth.  In noise nearly all of them count.
-# In real images neighbours look alike, and so do their gradients: they count for less.
+# many independent samples the places of one image are worth.  In noise all of them count, as far as
+# some hundred images can tell.  In real images neighbours look alike, and so do their gradients: they count for less.
 many = rng.standard_normal((500, 1, 8, 8))
 written = digits()[0][:500].astype(np.float64)
 worth = {}

@@ -13,7 +13,7 @@ import numpy as np
 
 import sweepconv as sc
 from sweepconv.datasets import digits
-from sweepconv.equivariance import certify, measure
+from sweepconv.equivariance import certify, locate, measure
 from sweepconv.layers import Conv, Dense, GlobalMaxPool, LocalConv, ReLU, Sequential
 
 plt.style.use("tableau-colorblind10")
@@ -34,7 +34,7 @@ difference = y_moved - np.roll(y, move, (2, 3))
 print(f"greatest difference of the moved map from the map of the moved image: "
       f"{abs(difference).max()}")
 
-figure, axes = plt.subplots(1, 5, figsize=(12, 2.8), layout="constrained")
+figure, axes = plt.subplots(1, 5, figsize=(12, 3.3), layout="constrained")
 most = abs(y).max()
 for a, image, title in zip(axes, (x, moved, y, y_moved, difference), (
         "image", f"moved by {move}", "map", "map of the\nmoved image",
@@ -86,26 +86,27 @@ for name, layer in layers.items():
 # %%
 # Where is it?
 # ------------
-# Since the map keeps the place, the place can be read off: a filter that is the digit itself, less
-# its mean so that it does not answer to mere ink, answers most where the digit lies.
-pattern = digits()[0][3:4].copy()
-pattern -= pattern.mean()
-images = np.concatenate([np.roll(x, s, (2, 3)) for s in product(range(-2, 7), range(-2, 7))])
-answers = sc.conv(images, pattern)[:, 0]
-r, c = np.unravel_index(answers.reshape(len(answers), -1).argmax(axis=1), answers.shape[1:])
-truth = np.array(list(product(range(9), range(9)))).T
-print(f"{np.mean((r == truth[0]) & (c == truth[1])):.0%} of {len(images)} places are right")
-print("values of the greatest answer:", np.unique(answers.max(axis=(1, 2))).size)
+# Since the map keeps the place, the place can be read off.  A filter that is the digit itself, less
+# its mean so that it does not answer to mere ink, answers most where the digit lies; `locate` looks
+# for the greatest answer.
+pattern = digits()[0][3]
+pattern = pattern - pattern.mean()
+places = np.array(list(product(range(9), range(9))))
+images = np.concatenate([np.roll(x, place - 2, (2, 3)) for place in places])
+found = locate(images, pattern)
+print(f"{np.mean((found.position == places).all(axis=1)):.0%} of {len(places)} places are right")
+print("different values of the greatest answer:", len(np.unique(found.score)))
 
 figure, axes = plt.subplots(2, 4, figsize=(10, 5.2), layout="constrained")
+square = {"fill": False, "edgecolor": "C1", "linewidth": 2.5}
 for column, i in zip(axes.T, (0, 16, 50, 78), strict=True):
     column[0].imshow(images[i, 0], cmap="gray_r")
-    column[0].add_patch(plt.Rectangle((c[i] - 0.5, r[i] - 0.5), 8, 8, fill=False, edgecolor="C1",
-                                      linewidth=2.5))
-    column[0].set_title(f"found at ({r[i]}, {c[i]})")
-    column[1].imshow(answers[i], cmap="viridis", vmin=0, vmax=answers.max())
-    column[1].plot(c[i], r[i], "o", markersize=14, markerfacecolor="none", markeredgecolor="white")
-    column[1].set_title(f"greatest answer {answers[i].max():.1f}")
+    r, c = found.position[i]
+    column[0].add_patch(plt.Rectangle((c - 0.5, r - 0.5), 8, 8, **square))
+    column[0].set_title(f"found at ({r}, {c})")
+    column[1].imshow(found.map[i], cmap="Blues", vmin=0, vmax=found.score.max())
+    column[1].add_patch(plt.Rectangle((c - 0.5, r - 0.5), 1, 1, **square))
+    column[1].set_title(f"greatest answer {found.score[i]:.1f}")
 for a in axes.flat:
     a.set(xticks=[], yticks=[])
 

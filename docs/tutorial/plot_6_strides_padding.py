@@ -105,5 +105,5 @@ for (name, end), mark in zip(ends.items(), ("o-", "s--", "^-."), strict=True):
     print(f"{name:20} mean change {np.mean(errors):5.2f} %, equal bits in "
           f"{np.mean([m.bit_equal for m in found]):.0%}")
 a.set(xlabel="pixels that the image moves", ylabel="change of the result, per cent", xticks=shifts,
-      title="The greatest answers, when the image moves")
-a.legend()
+      title="The greatest answers, when the image moves", ylim=(None, 1.25 * a.get_ylim()[1]))
+a.legend(loc="upper center", ncols=3)

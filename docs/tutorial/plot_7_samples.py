@@ -20,6 +20,7 @@ from sweepconv.efficiency import (
 
 plt.style.use("tableau-colorblind10")
 MARKS = {"dense": "o", "local": "s", "tiled": "^", "conv": "D"}
+COLOURS = {"dense": "#D55E00", "local": "#CC79A7", "tiled": "#009E73", "conv": "#0072B2"}
 
 # %%
 # A law
@@ -32,18 +33,18 @@ task = {"d": 32, "k": 5}
 sizes = np.array([50, 100, 200, 400, 800])
 figure, a = plt.subplots(figsize=(7.4, 4.6), layout="constrained")
 print(f"{'family':6} {'weights':>8} {'samples':>8} {'predicted':>10} {'measured':>9} {'error':>6}")
-for i, (family, mark) in enumerate(MARKS.items()):
+for family, mark in MARKS.items():
     given = {**task, "period": 4 if family == "tiled" else None}
     fine = np.geomspace(50, 800)
-    a.plot(fine, [ols_risk(family, n=int(n), **given) for n in fine], color=f"C{i}")
+    a.plot(fine, [ols_risk(family, n=int(n), **given) for n in fine], color=COLOURS[family])
     found = [measured_ols_risk(family, n=int(n), runs=10, **given) for n in sizes]
-    a.errorbar(sizes, [m.mean for m in found], [2 * m.error for m in found], fmt=mark, capsize=3,
-               color=f"C{i}", label=f"{family}, {ols_risk(family, n=200, **given).parameters:,}")
     law = ols_risk(family, n=200, **given)
+    a.errorbar(sizes, [m.mean for m in found], [2 * m.error for m in found], fmt=mark, capsize=3,
+               color=COLOURS[family], label=f"{family}, {law.parameters:,}")
     print(f"{family:6} {law.parameters:8,} {200:8} {law:10.4f} {found[2].mean:9.4f} "
           f"{found[2].error:6.4f}")
 a.set(xscale="log", yscale="log", xlabel="samples", ylabel="risk", xticks=sizes,
-      xticklabels=[str(n) for n in sizes], title="Lines: the law.  Marks: measured")
+      xticklabels=[str(n) for n in sizes], title="Lines: the law.  Marks: measured, with two standard errors")
 a.minorticks_off()
 a.legend(title="free weights", loc="center left", bbox_to_anchor=(1, 0.5))
 
@@ -77,7 +78,7 @@ print(curve)
 figure, a = plt.subplots(figsize=(7.4, 4), layout="constrained")
 for i, (family, mark) in enumerate(MARKS.items()):
     a.errorbar(curve.sizes, 100 * curve.mean[i], 100 * curve.spread[i], fmt=f"{mark}-", capsize=3,
-               color=f"C{i}", label=family)
+               color=COLOURS[family], label=family)
 a.set(xscale="log", xlabel="training samples", ylabel="right on new signals, per cent",
       xticks=curve.sizes, xticklabels=[str(n) for n in curve.sizes],
       title="A wave anywhere in noise; bars: deviation over seeds")
