@@ -94,8 +94,9 @@ for a, values, title in zip(axes, (mosaic.reshape(32, 32)[:31, :31], mean, teach
 # How many samples is a place worth?
 # ----------------------------------
 # `grad_stats` compares the variance of a shared gradient with that of a single place, and says how
-# many independent samples the places of one image are worth.  In noise all of them count, as far as
-# some hundred images can tell.  In real images neighbours look alike, and so do their gradients: they count for less.
+# many independent samples the places of one image are worth.  In noise all of them count, as far
+# as a few hundred images can tell.  In real images neighbours look alike, and so do their
+# gradients: they count for less.
 many = rng.standard_normal((500, 1, 8, 8))
 written = digits()[0][:500].astype(np.float64)
 worth = {}

@@ -44,7 +44,8 @@ for family, mark in MARKS.items():
     print(f"{family:6} {law.parameters:8,} {200:8} {law:10.4f} {found[2].mean:9.4f} "
           f"{found[2].error:6.4f}")
 a.set(xscale="log", yscale="log", xlabel="samples", ylabel="risk", xticks=sizes,
-      xticklabels=[str(n) for n in sizes], title="Lines: the law.  Marks: measured, with two standard errors")
+      xticklabels=[str(n) for n in sizes],
+      title="Lines: the law.  Marks: measured, two standard errors")
 a.minorticks_off()
 a.legend(title="free weights", loc="center left", bbox_to_anchor=(1, 0.5))
 
@@ -71,8 +72,8 @@ def waves(n, rng):
     return x, y
 
 
-curve = learning_curve(list(MARKS), waves, [25, 50, 100, 200, 400], seeds=3,
-                       train=Recipe(steps=120, learning_rate=1e-2))
+curve = learning_curve(list(MARKS), waves, [25, 100, 400], seeds=3,
+                       train=Recipe(steps=100, learning_rate=1e-2))
 print(curve)
 
 figure, a = plt.subplots(figsize=(7.4, 4), layout="constrained")
