@@ -33,10 +33,12 @@ nitpicky = True
 html_theme = "alabaster"
 html_theme_options = {
     "description": "Dense, local, tile-shared and convolutional layers as one sweep",
-    "fixed_sidebar": True, "page_width": "1120px", "body_max_width": "auto",
+    "fixed_sidebar": True, "page_width": "1240px", "body_max_width": "auto",
     "body_text": "#222222", "link": "#005a9c", "link_hover": "#b34700", "gray_1": "#333333",
     "show_powered_by": False,
 }
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_sidebars = {"**": ["about.html", "searchfield.html", "navigation.html"]}
 html_show_sourcelink = False
 html_copy_source = False
@@ -55,6 +57,7 @@ sphinx_gallery_conf = {
     "capture_repr": (),  # what a page says is printed
     "abort_on_example_error": True,
     "download_all_examples": False,
+    "remove_config_comments": True,
     "show_signature": False,
     # Times differ from build to build, and are those of a machine that nobody knows.
     "write_computation_times": False,
@@ -67,28 +70,29 @@ LISTS = ("Parameters", "Returns", "Yields", "Raises", "Attributes")  # sections 
 
 def plain(lines: list[str]) -> Iterator[str]:
     """A docstring's lines as reStructuredText."""
-    section, literal, before = "", False, ""
+    section, literal, example, before = "", False, False, ""
     for line, after in zip(lines, [*lines[1:], ""], strict=True):
-        if UNDERLINE.fullmatch(after):
+        example = line.startswith(">>>") or (example and bool(line))
+        if UNDERLINE.fullmatch(after) and not before:
             section, literal = line, False
             yield from (f".. rubric:: {line}", "")
+        elif UNDERLINE.fullmatch(line) and before == section:
+            pass
         elif section in LISTS:
             yield from named(line, before)
-        elif not UNDERLINE.fullmatch(line):
-            indented = line.startswith("    ")
+        else:
+            indented = line.startswith("    ") and not example
             if indented and not before and not literal:
                 yield from ("::", "")
             literal = indented or (literal and not line)
-            yield line if literal or line.startswith((">>>", "...")) else escaped(line)
+            yield line if literal or example else escaped(line)
         before = line
 
 
 def named(line: str, before: str) -> Iterator[str]:
     """A line of a section of names: `name : what it is`, with more below, indented."""
     name, colon, text = line.partition(" : ")
-    if UNDERLINE.fullmatch(line):
-        pass
-    elif line.startswith(" "):
+    if line.startswith(" "):
         # A new sentence stands apart; what goes on does not.
         if line.strip()[0].isupper() and not before.startswith(" ") and before[-1] not in ",;:":
             yield ""
@@ -110,5 +114,11 @@ def on_docstring(_app: Any, _what: str, _name: str, _object: Any, _options: Any,
     lines[:] = plain(lines)
 
 
+def on_member(_app: Any, _what: str, _name: str, member: Any, skip: bool, _options: Any) -> bool:
+    """Fields of named tuples have no docstring of their own but "Alias for field number 0"."""
+    return skip or type(member).__name__ == "_tuplegetter"
+
+
 def setup(app: Any) -> None:
     app.connect("autodoc-process-docstring", on_docstring)
+    app.connect("autodoc-skip-member", on_member)

@@ -14,6 +14,7 @@ from sweepconv.datasets import ANGLE, GLYPH, SEMICIRCLE, letter2
 from sweepconv.layers import SGD, Dense, softmax_cross_entropy
 
 plt.style.use("tableau-colorblind10")
+# sphinx_gallery_thumbnail_number = 2
 ROW, COLUMN = 6, 9  # where letter2 puts the letter if it stays at its place
 
 # %%

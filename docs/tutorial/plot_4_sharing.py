@@ -15,6 +15,7 @@ from sweepconv.datasets import digits
 from sweepconv.sharing import Pattern, compare, grad_stats
 
 plt.style.use("tableau-colorblind10")
+# sphinx_gallery_thumbnail_number = 2
 
 # %%
 # The ladder

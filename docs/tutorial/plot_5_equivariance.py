@@ -17,6 +17,7 @@ from sweepconv.equivariance import certify, locate, measure
 from sweepconv.layers import Conv, Dense, GlobalMaxPool, LocalConv, ReLU, Sequential
 
 plt.style.use("tableau-colorblind10")
+# sphinx_gallery_thumbnail_number = 2
 
 # %%
 # Shift the digit, the map moves

@@ -14,6 +14,7 @@ from sweepconv.equivariance import APS, BlurPool, certify, measure, polyphase
 from sweepconv.layers import Conv, GlobalMaxPool, ReLU, Sequential
 
 plt.style.use("tableau-colorblind10")
+# sphinx_gallery_thumbnail_number = 3
 
 x = np.kron(digits()[0][:20], np.ones((2, 2), np.float32))  # (20, 1, 16, 16), no empty margin
 ring = {"padding": 1, "padding_mode": "circular"}
