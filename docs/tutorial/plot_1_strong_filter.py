@@ -121,3 +121,4 @@ print(f"always no: {np.mean(y == 0):.1%}")
 # To find the letter anywhere, a dense layer would need one strong filter for each place.
 places = (28 - 16 + 1) * (28 - 10 + 1)
 print(f"{places} places x {28 * 28} weights = {places * 28 * 28:,} weights")
+plt.show()

@@ -111,3 +111,14 @@ a.legend(loc="lower right")
 # filters add is that each is small, and of use for other figures that have the same part.  There
 # is a price for being small, too: cut into more and smaller pieces, each piece is less sure in
 # noise, and the least of their answers is less sure still.
+
+# %%
+# What the sweep does not cover
+# -----------------------------
+# A sweep tries all places, and nothing else: not turned letters, not larger ones.
+for name, image in (("as it is", GLYPH), ("upside down", GLYPH[::-1, ::-1]),
+                    ("mirrored", GLYPH[:, ::-1]), ("lying", np.rot90(GLYPH)),
+                    ("twice as large", np.kron(GLYPH, np.ones((2, 2))))):
+    around = np.pad(np.array(image, np.float64), 20)[None, None]
+    print(f"{name:15} greatest answer {pooled(detection_map(around, *parts))[0]:.2f}")
+plt.show()

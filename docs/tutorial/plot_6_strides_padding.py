@@ -108,3 +108,4 @@ for (name, end), mark in zip(ends.items(), ("o-", "s--", "^-."), strict=True):
 a.set(xlabel="pixels that the image moves", ylabel="change of the result, per cent", xticks=shifts,
       title="The greatest answers, when the image moves", ylim=(None, 1.25 * a.get_ylim()[1]))
 a.legend(loc="upper center", ncols=3)
+plt.show()

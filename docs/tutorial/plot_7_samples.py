@@ -115,3 +115,4 @@ a.invert_yaxis()
 # With a global maximum after it, a convolution gives the same answer wherever the motif lies, and
 # can only guess.  The remedy is not to give up the sweep: its map still holds the place.  A dense
 # layer that reads the map, in the place of the maximum, finds it there.
+plt.show()
