@@ -19,7 +19,7 @@ def test_a_page_runs(page: Path, capsys: pytest.CaptureFixture[str],
 
     with matplotlib.rc_context():  # a page may choose a style
         matplotlib.use("Agg", force=True)
-        monkeypatch.setattr(plt, "show", lambda: None)  # the last line: Agg has no screen, and warns
+        monkeypatch.setattr(plt, "show", lambda: None)  # Agg has no screen and would warn
         plt.close("all")
         try:
             runpy.run_path(str(page), run_name="__main__")
