@@ -18,11 +18,12 @@ from sweepconv._box cimport Array, Extents, Filters, Phase, idx, joined_taps, sp
 from sweepconv._cut cimport (
     ALIGN, SHARES, aligned, box_steps, choose_gather, choose_kind, choose_shares, choose_values,
     choose_winograd, gather_tasks, lay_out_gather, lay_out_patches, lay_out_reduce,
-    lay_out_winograd, pack_scratch, size_panels, takes_patches,
+    lay_out_scatter, lay_out_winograd, pack_scratch, scatters, size_panels, takes_patches,
 )
 from sweepconv._gather cimport gather_task
 from sweepconv._kernels cimport active_tiles
 from sweepconv._patch_reduce cimport patch_task
+from sweepconv._patch_scatter cimport scatter_task
 from sweepconv._planes_gather cimport pack_planes_task, planes_task
 from sweepconv._planes_reduce cimport planes_fold_task, planes_reduce_task
 from sweepconv._reduce cimport fold_task, reduce_task
@@ -479,6 +480,35 @@ cdef int reduce_patches(Sweep *s, Plan plan, int threads) except -1:
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
     return run_sweep(s, patch_task, tasks, plan.extents.boxes * box_steps(s, &plan.extents),
                      threads, scratch.data)
+
+
+def scatter(Plan plan, target, dy, filters, idx groups, bint accumulate, int threads):
+    """target (+)= input gradient of the forward sweep of `plan`, for dy, where each filter serves
+    one output; False, and nothing written, where that is not so."""
+    cdef Sweep s
+    cdef Buffers held = Buffers()
+    cdef Py_buffer *x = held.take(target, True)
+    cdef Py_buffer *y = held.take(dy, False)
+    cdef Py_buffer *w = held.take(filters, False)
+    cdef int rank = x.ndim - 2, a
+    cdef idx tasks
+    init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
+               y.shape[1] // groups, False, True, 0)
+    choose_values(&s)
+    describe_array(&s.source, x)
+    describe_array(&s.target, y)
+    describe_filters(&s.filters, w, rank, s.targets, False)
+    if not scatters(&s, &plan.extents):
+        return False
+    for a in range(3):
+        s.space[a] = x.shape[a + rank - 1] if a + rank >= 3 else 1
+    s.accumulate = accumulate
+    tasks = lay_out_scatter(&s, &plan.extents, threads)
+    threads = max(1, min(threads, tasks))
+    cdef Memory scratch = Memory(s.scratch_bytes * threads)
+    run_sweep(&s, scatter_task, tasks, plan.extents.boxes * box_steps(&s, &plan.extents), threads,
+              scratch.data)
+    return True
 
 
 def forked():

@@ -1,4 +1,4 @@
-"""Dask as a place to run in: needs `pip install 'dask[distributed]'`, imported when asked for."""
+"""For Dask: its cluster as an executor.  Needs `pip install 'dask[distributed]'`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any
+
+try:
+    from dask.distributed import Client
+except ImportError as error:
+    raise ImportError("sweepconv.dask needs Dask: pip install 'dask[distributed]'") from error
 
 
 @contextmanager
@@ -22,13 +27,9 @@ def executor(address: str | None = None, **keywords: Any) -> Iterator[Executor]:
 
     Examples
     --------
-    >>> with executor("tcp://10.0.0.1:8786") as there:  # doctest: +SKIP
-    ...     curve = learning_curve(["dense", "conv"], data, [100, 1000], 5, executor=there)
+    >>> with executor(processes=False, dashboard_address=":0") as there:
+    ...     there.submit(pow, 2, 5).result()
+    32
     """
-    try:
-        from dask.distributed import Client
-    except ImportError:
-        raise ImportError("sweepconv.dask needs Dask with its scheduler: "
-                          "pip install 'dask[distributed]'") from None
     with Client(address, **keywords) as client, client.get_executor() as there:
         yield there

@@ -39,9 +39,9 @@ class Recipe:
     """Training with a fixed budget: Adam on softmax cross-entropy, batches drawn so that each
     class comes equally often on average."""
 
-    steps: int = 200
+    steps: int = 400
     batch: int = 40
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
 
     def __call__(self, net: Layer, x: Array, y: Array, rng: np.random.Generator) -> None:
         fit(net, x, y, steps=self.steps, batch=self.batch, learning_rate=self.learning_rate,

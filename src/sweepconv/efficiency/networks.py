@@ -54,7 +54,7 @@ class SmallNetwork:
     family: str
     in_shape: tuple[int, ...]
     classes: int
-    maps: int = 8
+    maps: int = 16
 
     def __post_init__(self) -> None:
         if self.family not in LADDER:

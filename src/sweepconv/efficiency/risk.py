@@ -29,7 +29,7 @@ Array: TypeAlias = "npt.NDArray[Any]"
 Fit: TypeAlias = Literal["within", "projected"]
 
 FAMILIES = ("dense", "local", "tiled", "conv", "circulant")
-CIRCULAR = {"padding": "same", "padding_mode": "circular"}
+CIRCULAR: dict[str, Any] = {"padding": "same", "padding_mode": "circular"}
 
 
 class Risk(float):
@@ -182,7 +182,7 @@ def measured_ols_risk(family: str, *, d: int, k: int, n: int, sigma: float = 1,
         rng = np.random.default_rng([seed, run])
         w = rng.standard_normal((1, 1, k))
         x = rng.standard_normal((n, 1, d))
-        y = conv(x, w, **CIRCULAR) + sigma * rng.standard_normal((n, 1, d))  # type: ignore[arg-type]
+        y = conv(x, w, **CIRCULAR) + sigma * rng.standard_normal((n, 1, d))
         errors[run] = np.square(estimate(x[:, 0], y[:, 0]) - teachers.expand(w)).sum()
     return Measured(float(errors.mean()), float(errors.std(ddof=1) / math.sqrt(runs)), runs)
 

@@ -47,12 +47,18 @@ class Drawn:
     dtype: str
 
     def test(self, seed: int) -> tuple[Array, Array]:
-        x, y = self.draw(self.n_test, generator(seed, For.TEST_DATA))
-        return np.asarray(x, self.dtype), np.asarray(y)
+        return self._drawn(self.n_test, generator(seed, For.TEST_DATA))
 
     def sample(self, size: int, seed: int) -> Sample:
-        x, y = self.draw(size, generator(seed, For.TRAIN_DATA, size))
-        return Sample(np.asarray(x, self.dtype), np.asarray(y), *self.test(seed))
+        return Sample(*self._drawn(size, generator(seed, For.TRAIN_DATA, size)), *self.test(seed))
+
+    def _drawn(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        x, y = self.draw(n, rng)
+        x, y = np.asarray(x, self.dtype), np.asarray(y)
+        if x.shape[:1] != (n,) or y.shape != (n,):
+            raise ValueError(f"learning_curve: data was asked for n = {n} samples and returned "
+                             f"x.shape = {x.shape}, y.shape = {y.shape}")
+        return x, y
 
 
 Source: TypeAlias = "Sample | tuple[Array, Array] | Drawn"

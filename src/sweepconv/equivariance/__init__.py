@@ -1,7 +1,7 @@
 """Equivariance: what a network commutes with, measured, certified and made.
 
     certify.py    the exact answer from integers: lattice, margin, flips, and who breaks them
-    measure.py    the error on data, for any function
+    measure.py    the error on data, for any function; `tally.py` adds it up, `results.py` shows it
     locate.py     where a filter found its pattern
     polyphase.py  what a stride keeps, and how shifts permute it
     blur.py       `blur_pool`; aps.py `aps`; layers.py both as layers
@@ -15,8 +15,9 @@ from .blur import blur_pool, blur_pool_input_grad
 from .certify import AxisLaws, Break, Certificate, certify
 from .layers import APS, BlurPool
 from .locate import Found, Located, locate
-from .measure import Measured, MeasuredLayers, measure, measure_layers
+from .measure import measure, measure_layers
 from .polyphase import polyphase, polyphase_inverse, polyphase_shift
+from .results import Measured, MeasuredLayers
 from .shifts import Lattice, Support
 
 __all__ = [

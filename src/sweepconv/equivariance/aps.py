@@ -72,10 +72,12 @@ def aps(x: npt.ArrayLike, stride: Ints = 2, *, norm: Norm = "max") -> tuple[Arra
     """
     (x,) = operands("aps", x=x)
     checked_norm("aps", norm)
-    divisors("aps", x.shape, stride)
+    divisors("aps", x.shape, stride)  # an error names this function
     parts = polyphase(x, stride)  # (prod(stride), N, C, *spatial / stride)
     index = np.array([_largest(parts[:, n], norm) for n in range(len(x))], np.intp)
-    return parts[index, np.arange(len(x))], index
+    y = np.empty_like(x, shape=parts.shape[1:], subok=False)  # in the memory order of x
+    y[...] = parts[index, np.arange(len(x))]
+    return y, index
 
 
 def aps_input_grad(dy: npt.ArrayLike, index: npt.ArrayLike, x_shape: Iterable[int],
@@ -109,7 +111,7 @@ def aps_input_grad(dy: npt.ArrayLike, index: npt.ArrayLike, x_shape: Iterable[in
             (kept >= 0) & (kept < math.prod(strides))).all():
         raise ValueError(f"{verb}: index must be ({shape[0]},) integers from 0 to "
                          f"{math.prod(strides) - 1} for x_shape = {shape}, got {index!r}")
-    dx = np.zeros(shape, dy.dtype)
+    dx = np.zeros_like(dy, shape=shape, subok=False)
     for n, flat in enumerate(kept):
         at = [int(r) for r in np.unravel_index(int(flat), strides)]
         dx[n:n + 1][places(at, strides)] = dy[n]

@@ -22,6 +22,8 @@ from sweepconv.counts import Window
 
 Kind: TypeAlias = Literal["sweep", "mean", "max", "spread", "aps", "element", "unknown"]
 
+ELEMENT = Window()
+
 
 @dataclass(frozen=True)
 class Step:
@@ -40,7 +42,7 @@ class Step:
     kind: Kind
     size: int
     out: int
-    window: Window = Window()
+    window: Window = ELEMENT
     period: int = 1
     mode: str = "zeros"
     blank: bool = True
@@ -128,7 +130,7 @@ def essential(steps: Sequence[Step]) -> tuple[Step, ...]:
             if i < len(kept):
                 size = kept[i].size
                 del kept[i:]
-                step = replace(step, size=size, window=Window(size, size), out=1)
+                step = replace(step, size=size, window=Window(size), out=1)
         kept.append(step)
     return tuple(kept)
 

@@ -117,6 +117,11 @@ class Certificate(Shown):
         return tuple(Fraction(a.linear.period, a.linear.moves or 1) for a in self.axes)
 
     @property
+    def known(self) -> bool:
+        """Whether all layers are ones that this library knows."""
+        return all(step.kind != "unknown" for a in self.axes for step in a.steps)
+
+    @property
     def bitwise(self) -> bool:
         """Whether shifts that commute give equal bits, and not only equal numbers."""
         return all(a.circular.bitwise and a.linear.bitwise for a in self.axes)
@@ -225,7 +230,7 @@ def _support(a: AxisLaws) -> str:
 def certify(layers: Layer | Iterable[Layer], x_shape: Sequence[int]) -> Certificate:
     """Which shifts, flips and quarter turns of the input commute with a network, and where.
 
-    From shapes and keywords alone, in integers: no array is made and no weight is looked at.
+    From shapes and keywords alone, in integers: no image is needed, no weight is looked at.
 
     Parameters
     ----------
@@ -240,14 +245,15 @@ def certify(layers: Layer | Iterable[Layer], x_shape: Sequence[int]) -> Certific
         "any border" but for a margin of so many outputs at the low and the high end (for one
         period either way); "support" names the elements where an image that is zero elsewhere may
         be shifted exactly, borders and all.  "1 -> any": each shift gives a shift of the result,
-        by how much depends on the image.
+        by how much depends on the image.  "even": flips commute if all weights are turned too.
 
     Notes
     -----
     What is promised holds for all weights, bit for bit where it says so, but for the sign of a
-    zero that is the maximum of zeros of both signs.  What is not promised fails for all but
-    special weights, unless a layer below hides it: the maximum or mean of a whole axis may not
-    care for a break before it, and windows that meet padding alone care for nothing.
+    zero that is the maximum of zeros of both signs.  What is not promised fails for almost all
+    weights, unless other layers make up for it: each is judged by itself, so that an upsampling
+    that a stride undoes, or a maximum of a whole axis that does not care for a break before it,
+    may keep more than is promised.
 
     Examples
     --------
@@ -291,6 +297,6 @@ def _breaks(found: Sequence[Stage], axes: Sequence[AxisLaws]) -> tuple[Break, ..
                 if law == "flips" and laws.flips:
                     continue
                 # A step that a maximum of all makes good breaks nothing.
-                if (reason := why(step, stage, law)) and (id(step) in kept or i == 0):
+                if (reason := why(step, stage, law)) and id(step) in kept:
                     breaks.append(Break(i, stage.name, axis, law, reason))
     return tuple(sorted(breaks, key=lambda b: (b.layer, LAWS.index(b.law), b.axis)))

@@ -39,7 +39,7 @@ class Found:
     score: float
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Located(Shown):
     """Where a filter found its pattern.
 

@@ -41,11 +41,13 @@ class Lattice:
 
 
 class Support(NamedTuple):
-    """An image that is zero but on elements first .. last may be shifted there by n * period."""
+    """An image that is zero but on elements first .. last may be shifted there by n * period, which
+    moves the result by n * moves."""
 
     first: int
     last: int
     period: int
+    moves: int
 
 
 def circular(steps: Sequence[Step]) -> Lattice:
@@ -142,9 +144,10 @@ def support(steps: Sequence[Step], size: int) -> Support | None:
 
     Backwards through the steps: which elements of a map touch no output that is missing.
     """
-    kept = []
+    kept, whole = [], False
     for step in essential(steps):
         if step.sees_all and step.kind == "max":
+            whole = True
             break  # the maximum of a whole map does not ask where it was
         if step.kind in ("aps", "unknown") or not step.blank or (
                 step.mode != "zeros" and not step.inside):
@@ -153,7 +156,8 @@ def support(steps: Sequence[Step], size: int) -> Support | None:
     first, last = 0, kept[-1].out - 1 if kept else size - 1
     for step in reversed(kept):
         first, last = _touch_within(step, first, last)
-    return Support(first, last, linear(kept).period) if first <= last else None
+    at = linear(kept)
+    return Support(first, last, at.period, 0 if whole else at.moves) if first <= last else None
 
 
 def _touch_within(step: Step, first: int, last: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from sweepconv.counts import Counts, Window
@@ -24,7 +24,7 @@ from sweepconv.layers import (
     TiledConv,
 )
 
-from .axis import Kind, Step
+from .axis import Step
 from .flips import even
 from .layers import APS, BlurPool
 
@@ -32,6 +32,7 @@ Law: TypeAlias = Literal["circular shifts", "all shifts", "flips"]
 LAWS: tuple[Law, ...] = ("circular shifts", "all shifts", "flips")
 FAMILIES: dict[type, Literal["conv", "tiled", "local"]] = {
     Conv: "conv", TiledConv: "tiled", LocalConv: "local"}
+PLAIN = (AvgPool, MaxPool, BlurPool, APS, LowRankLocal)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _steps(layer: Layer, counts: Counts, sizes: tuple[int, ...]) -> tuple[Step, 
     if kind is Dense:
         return tuple(Step("sweep", n, 1, Window(n), blank=blank) for n in sizes)
     if kind is GlobalMaxPool:
-        return tuple(Step("max", n, 1, Window(n, n)) for n in sizes)
+        return tuple(Step("max", n, 1, Window(n)) for n in sizes)
     if len(counts.x_shape) != len(sizes) + 1:
         return tuple(Step("unknown", n, 1) for n in sizes)
     if kind is ConvTranspose:
@@ -108,7 +109,7 @@ def _spread(n: int, out: int, window: Window, mode: str, blank: bool, ordered: b
     step = Step("spread", out, n, window, 1, mode, blank)
     # Off the lattice a border is folded back after the sweep: then the order depends on the place.
     one_sum = step.inside or mode == "zeros" or (mode == "circular" and out * window.stride == n)
-    return Step("spread", out, n, window, 1, mode, blank, ordered=ordered and one_sum)
+    return replace(step, ordered=ordered and one_sum)
 
 
 def _windows(counts: Counts, sizes: tuple[int, ...]) -> Iterator[tuple[int, int, Window]]:
@@ -121,27 +122,24 @@ def _windows(counts: Counts, sizes: tuple[int, ...]) -> Iterator[tuple[int, int,
 
 
 def _plain(layer: Layer, n: int, out: int, window: Window) -> Step:
-    kind: Kind = "unknown"
+    if type(layer) not in PLAIN:  # a subclass may do anything
+        return Step("unknown", n, out)
     match layer:
         case AvgPool():
-            # A mean over the elements that are there differs at the border; one more stage of
-            # adding zeros does not change bits.
-            kind, strict = "mean", not layer._windows["count_include_pad"]
-            return Step(kind, n, out, window, strict=strict)
+            # A mean over the elements that are there differs at the border, by its divisor.
+            return Step("mean", n, out, window, strict=not layer._windows["count_include_pad"])
         case MaxPool():
             return Step("max", n, out, window, strict=window.low > 0)
         case BlurPool():
             return Step("sweep", n, out, window, mode=layer.padding_mode)
         case APS():
             return Step("aps", n, out, Window(n // out, n // out))
-        case LowRankLocal():
-            return Step("sweep", n, out, window, period=out, blank=False, ordered=False)
-    return Step(kind, n, out)
+    return Step("sweep", n, out, window, period=out, blank="b" not in layer.params, ordered=False)
 
 
 def why(step: Step, stage: Stage, law: Law) -> str:
     """In words what breaks a law; nothing if the step keeps it."""
-    if step.size == 1 and step.out == 1 or step.sees_all:
+    if step.size == step.out == 1 or step.sees_all:
         return ""
     if stage.kind == "Flatten" and step.kind == "unknown":
         return "places become features"
@@ -162,7 +160,7 @@ def _why_circular(step: Step) -> str:
     if not (step.inside or step.wraps):
         end = {"zeros": "zeros", "reflect": "a reflection", "symmetric": "a reflection",
                "replicate": "copies of the border"}[step.mode]
-        end = "nothing" if step.kind == "max" else end
+        end = "nothing" if step.strict else end
         return f"beyond each end stands {end} in the place of the other end"
     stride, n, out = step.window.stride, step.size, step.out
     if step.kind == "spread":

@@ -135,7 +135,7 @@ def assemble(parts: Parts) -> Array:
 
 def _strong(x: Array, whole: Array, place: tuple[int, ...]) -> Array:
     """The pattern at one place as the filter of a dense layer, scaled to answer 1 to itself."""
-    if min(place) < 0 or any(a + n > size for a, n, size in zip(
+    if len(place) != whole.ndim or min(place) < 0 or any(a + n > size for a, n, size in zip(
             place, whole.shape, x.shape[2:], strict=True)):
         raise ValueError(f"compare_filters: the pattern of size {whole.shape} must fit into "
                          f"x.shape = {x.shape} at place, got {place}")

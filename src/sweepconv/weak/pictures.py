@@ -9,22 +9,22 @@ import numpy.typing as npt
 
 from sweepconv._arrays import operands
 
-from .detection import Combine, Parts, detection_map, pooled, responses
+from .detection import Combine, Parts, detection_map, responses
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Array: TypeAlias = "npt.NDArray[Any]"
-INK = "#222222"
+INK, FAINT = "#222222", "#d9d9d6"
 
 
 def show_maps(x: npt.ArrayLike, parts: Parts, *, names: list[str] | None = None,
               combine: Combine = "min") -> Figure:
     """A row for each image: the image, the map of each weak filter, and their detection map.
 
-    Each map is drawn on the same scale, from 0 to 1, with its maximum beside it and a ring where
-    it lies; a map is as large as the places that its filter can take.
+    A map is drawn where the filter's first corner lies in the image, grey where it would not fit,
+    on a scale from 0 to 1; below it stands its maximum, with a ring at its place.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def _draw(images: Array, rows: list[str], maps: dict[str, Array]) -> Figure:
     for i, row in enumerate(rows):
         _image(grid[i, 0], images[i], row)
         for j, (name, swept) in enumerate(maps.items()):
-            _map(grid[i, 1 + j], swept[i], float(pooled(swept[i:i + 1])[0]))
+            _map(grid[i, 1 + j], swept[i], images[i].shape)
             if i == 0:
                 grid[i, 1 + j].set_title(name, fontsize=10, color=INK, fontweight="bold")
     return figure
@@ -74,9 +74,10 @@ def _image(axes: Axes, image: Array, name: str) -> None:
     axes.set(xticks=[], yticks=[])
 
 
-def _map(axes: Axes, swept: Array, greatest: float) -> None:
+def _map(axes: Axes, swept: Array, size: tuple[int, ...]) -> None:
     axes.imshow(swept, cmap="viridis", vmin=0, vmax=1)
     row, column = np.unravel_index(int(swept.argmax()), swept.shape)
     axes.plot(column, row, "o", markersize=11, markerfacecolor="none", markeredgecolor="white")
-    axes.set_xlabel(f"greatest {greatest:.2f}", fontsize=9, color=INK)
-    axes.set(xticks=[], yticks=[])
+    axes.set_xlabel(f"greatest {float(swept.max()):.2f}", fontsize=9, color=INK)
+    axes.set(xticks=[], yticks=[], facecolor=FAINT, xlim=(-0.5, size[1] - 0.5),
+             ylim=(size[0] - 0.5, -0.5))
