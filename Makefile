@@ -9,13 +9,14 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+SITE := docs/_build docs/gallery docs/generated # what `make docs` makes
 # The folders are named too, since a removed file shows only in its folder's time.
 ENGINE_SOURCES := setup.py pyproject.toml $(shell find ext)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # two pips must not work on one environment
-.PHONY: help compare bench test test-adapters test-browser check lint wheel clean
+.PHONY: help compare bench test test-adapters test-browser check lint docs wheel clean
 
 help:
 	@echo 'make compare   dense, local, tiled and conv side by side on real data (ARGS="--quick")'
@@ -25,6 +26,7 @@ help:
 	@echo 'make test-browser   drives the page of `sweepconv explore` in Chromium'
 	@echo 'make check     lint, then all tests, the slow ones too'
 	@echo 'make lint      ruff, cython-lint, mypy, validate-pyproject'
+	@echo 'make docs      the tutorial, the pages and the reference as a site, in docs/_build/html'
 	@echo 'make wheel     a repaired cp311-abi3 wheel, tried in a clean environment'
 	@echo 'make clean     remove everything that was made, .venv too'
 	@echo 'PYTHON=python3.12 chooses another Python (3.11 or later).'
@@ -54,6 +56,12 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/validate-pyproject pyproject.toml
 
+# The tutorial runs anew each time: a page must not show what an older library gave.
+docs: $(VENV)/.docs
+	rm -rf $(SITE)
+	$(BIN)/python -m sphinx -W --keep-going -n -q docs docs/_build/html
+	@echo 'docs/_build/html/index.html'
+
 # Two builds of one commit give the same bytes: its time as every time stamp, and no debug
 # information, which would hold the path of the build.
 wheel: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
@@ -75,9 +83,9 @@ wheel: $(VENV)/.dev
 	@cd wheelhouse && for w in *.whl; do echo "$$w: $$(stat -c %s $$w) bytes, sha256 $$(sha256sum <$$w | cut -c1-64)"; done
 
 clean:
-	rm -rf $(VENV) build dist wheelhouse report src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist wheelhouse report src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis $(SITE)
 	rm -f src/sweepconv/*.so
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- set-up -------------------------------------------------------------------------------
 
@@ -181,7 +189,7 @@ $(VENV)/.bench $(VENV)/.adapters: pyproject.toml $(VENV)/.torch
 	@touch $@
 
 # Each with its own extra; all may stand in one environment.
-$(VENV)/.lab $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(VENV)/.engine
+$(VENV)/.lab $(VENV)/.test $(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: pyproject.toml | $(VENV)/.engine
 	$(PIP) --no-build-isolation -e '.[$*]'
 	@touch $@
 

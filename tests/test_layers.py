@@ -15,17 +15,21 @@ import pytest
 from sweepconv import layers
 from sweepconv.layers import (
     SGD,
+    Adadelta,
     Adam,
     AvgPool,
     Conv,
     ConvTranspose,
     Dense,
     Flatten,
+    GlobalAvgPool,
     GlobalMaxPool,
+    L2Pool,
     Layer,
     LocalConv,
     MaxPool,
     ReLU,
+    Residual,
     Sequential,
     TiledConv,
     load,
@@ -56,6 +60,10 @@ PLAIN: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "max pool": (lambda: MaxPool(3, stride=2, padding=1), (2, 6, 5)),
     "avg pool": (lambda: AvgPool((2, 3), padding=1, count_include_pad=False), (2, 6, 5)),
     "global max": (GlobalMaxPool, (3, 4, 5)),
+    "global mean": (GlobalAvgPool, (3, 4, 5)),
+    "l2 pool": (lambda: L2Pool((2, 3), stride=(1, 2)), (2, 6, 5)),
+    "residual": (lambda: Residual(Conv(2, 2, 3, padding=1, rng=1, dtype=np.float64), ReLU()),
+                 (2, 4, 5)),
     "relu": (ReLU, (2, 3)),
     "flatten": (Flatten, (2, 3, 4)),
     "sequential": (lambda: Sequential(
@@ -379,9 +387,54 @@ def test_adam_by_hand() -> None:
     assert params["w"][0] == pytest.approx(expected, rel=1e-15)
 
 
-OPTIMISERS: dict[str, Callable[[Layer], SGD | Adam]] = {
+def test_adadelta_by_hand() -> None:
+    params = {"w": np.array([1.0])}
+    optimiser = Adadelta(params, lr=2, rho=0.5, eps=0.25, weight_decay=0.5)
+    optimiser.step({"w": np.array([1.5])})
+    # g = 1.5 + 0.5 * 1 = 2, v = 2, u = 0: d = 2 * sqrt(0.25) / sqrt(2.25) = 2/3
+    assert params["w"][0] == pytest.approx(1 - 2 * 2 / 3, rel=1e-15)
+    optimiser.step({"w": np.array([1.0])})
+    # g = 1 - 1/6 = 5/6, v = 1 + 25/72, u = 2/9
+    d = 5 / 6 * math.sqrt(2 / 9 + 0.25) / math.sqrt(1 + 25 / 72 + 0.25)
+    assert params["w"][0] == pytest.approx(-1 / 3 - 2 * d, rel=1e-15)
+
+
+def test_weight_decay_pulls_to_zero() -> None:
+    params = {"w": np.array([2.0])}
+    SGD(params, 0.5, weight_decay=0.1).step({"w": np.array([1.0])})
+    assert params["w"][0] == pytest.approx(2 - 0.5 * (1 + 0.1 * 2), rel=1e-15)
+
+
+def test_a_rate_that_changes_after_so_many_steps() -> None:
+    params = {"w": np.array([0.0])}
+    optimiser = SGD(params, {0: 1, 2: 0.5, 3: 0.25})
+    steps = []
+    for _ in range(5):
+        before = params["w"].copy()
+        optimiser.step({"w": np.array([-1.0])})
+        steps.append(float((params["w"] - before)[0]))
+    assert steps == [1, 1, 0.5, 0.25, 0.25]
+    with pytest.raises(ValueError, match="SGD: lr must say the rate from step 0 on"):
+        SGD(params, {5: 1})
+
+
+def test_l2_pool_of_zeros_has_no_gradient() -> None:
+    pool = L2Pool((2,))
+    x = np.array([[[0.0, 0.0, 3.0, 4.0]]])
+    assert pool(x).tolist() == [[[0, 5]]]
+    dx = pool.backward(np.array([[[1.0, 1.0]]]))
+    np.testing.assert_allclose(dx, [[[0, 0, 0.6, 0.8]]], rtol=1e-15)
+
+
+def test_residual_keeps_the_shape() -> None:
+    with pytest.raises(ValueError, match=r"Residual: .* got \(1, 3\) for x.shape = \(1, 2\)"):
+        Residual(Dense(2, 3))(np.zeros((1, 2), np.float32))
+
+
+OPTIMISERS: dict[str, Callable[[Layer], SGD | Adam | Adadelta]] = {
     "sgd": lambda net: SGD(net, 0.2, momentum=0.5),
     "adam": lambda net: Adam(net, 0.02),
+    "adadelta": lambda net: Adadelta(net, eps=1e-3),
 }
 
 

@@ -18,12 +18,23 @@ so they are one class, `_Weighted`, with four sets of verbs and four shapes of t
 from .base import Layer
 from .files import load, save
 from .low_rank import LowRankLocal
-from .plain import AsMaps, AvgPool, Flatten, GlobalMaxPool, MaxPool, ReLU, Sequential
+from .plain import (
+    AsMaps,
+    AvgPool,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    L2Pool,
+    MaxPool,
+    ReLU,
+    Residual,
+    Sequential,
+)
 from .sweeps import Conv, ConvTranspose, Dense, LocalConv, TiledConv
-from .training import SGD, Adam, softmax_cross_entropy
+from .training import SGD, Adadelta, Adam, softmax_cross_entropy
 
 __all__ = [
-    "Adam", "AsMaps", "AvgPool", "Conv", "ConvTranspose", "Dense", "Flatten", "GlobalMaxPool",
-    "Layer", "LocalConv", "LowRankLocal", "MaxPool", "ReLU", "SGD", "Sequential", "TiledConv",
-    "load", "save", "softmax_cross_entropy",
+    "Adadelta", "Adam", "AsMaps", "AvgPool", "Conv", "ConvTranspose", "Dense", "Flatten",
+    "GlobalAvgPool", "GlobalMaxPool", "L2Pool", "Layer", "LocalConv", "LowRankLocal", "MaxPool",
+    "ReLU", "Residual", "SGD", "Sequential", "TiledConv", "load", "save", "softmax_cross_entropy",
 ]

@@ -57,6 +57,30 @@ class AvgPool(MaxPool):
         return avg_pool_input_grad(dy, x.shape, **self._windows)
 
 
+class L2Pool(MaxPool):
+    """Root of the sum of squares in each window; stride None is the kernel.
+
+    Where all of a window is 0 its gradient is taken as 0.
+
+    Examples
+    --------
+    >>> L2Pool((2,))(np.array([[[3.0, 4.0, 0.0, 2.0]]]))
+    array([[[5., 2.]]])
+    """
+
+    def _root(self, x: Array) -> tuple[Array, int]:
+        size = math.prod(per_axis("L2Pool", "kernel", self._windows["kernel"], x.ndim - 2, 1))
+        return np.sqrt(avg_pool(x * x, **self._windows) * x.dtype.type(size)), size
+
+    def _forward(self, x: Array) -> Array:
+        return self._root(x)[0]
+
+    def _backward(self, dy: Array, x: Array, input_grad: bool) -> Array:
+        y, size = self._root(x)
+        share = np.divide(dy, y, out=np.zeros_like(dy), where=y > 0)
+        return x * avg_pool_input_grad(share * dy.dtype.type(size), x.shape, **self._windows)
+
+
 class GlobalMaxPool(Layer):
     """Greatest element of each map, y[n, c] = max over p of x[n, c, p]: what, without where."""
 
@@ -69,6 +93,17 @@ class GlobalMaxPool(Layer):
 
     def counts(self, in_shape: Sequence[int]) -> Counts:
         return replace(super().counts(in_shape), reads="all")
+
+
+class GlobalAvgPool(GlobalMaxPool):
+    """Mean of each map, y[n, c] = mean over p of x[n, c, p]."""
+
+    def _forward(self, x: Array) -> Array:
+        return avg_pool(x, x.shape[2:]).reshape(x.shape[:2])
+
+    def _backward(self, dy: Array, x: Array, input_grad: bool) -> Array:
+        one_window = dy.reshape(*dy.shape, *(1,) * (x.ndim - 2))
+        return avg_pool_input_grad(one_window, x.shape, x.shape[2:])
 
 
 class _ElementByElement(Layer):
@@ -171,3 +206,28 @@ class Sequential(Layer):
 
     def __repr__(self) -> str:
         return f"Sequential({', '.join(map(repr, self.layers))})"
+
+
+class Residual(Sequential):
+    """x + layers(x): layers in a row whose result is added to what they were given.
+
+    Examples
+    --------
+    >>> from sweepconv.layers import Dense
+    >>> Residual(Dense(4, 4), ReLU()).out_shape((4,))
+    (4,)
+    """
+
+    def _forward(self, x: Array) -> Array:
+        y = super()._forward(x)
+        if y.shape != x.shape:
+            raise ValueError(f"Residual: the layers must keep the shape, got {y.shape} for "
+                             f"x.shape = {x.shape}")
+        return x + y
+
+    def _backward(self, dy: Array, x: Array, input_grad: bool) -> Array | None:
+        dx = super()._backward(dy, x, input_grad)
+        return None if dx is None or not input_grad else dy + dx
+
+    def __repr__(self) -> str:
+        return super().__repr__().replace("Sequential", "Residual", 1)

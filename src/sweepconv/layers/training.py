@@ -1,13 +1,16 @@
-"""Training: a loss and two optimisers."""
+"""Training: a loss and three optimisers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from .base import Array, Layer
+
+Rate: TypeAlias = "float | Mapping[int, float]"
 
 
 def softmax_cross_entropy(scores: Array, labels: npt.ArrayLike) -> tuple[float, Array]:
@@ -48,11 +51,20 @@ def softmax_cross_entropy(scores: Array, labels: npt.ArrayLike) -> tuple[float, 
 
 
 class _Optimiser:
-    """Changes parameters in place by their gradients; `lr` may be changed between steps."""
+    """Changes parameters in place by their gradients.
 
-    def __init__(self, layer_or_params: Layer | Mapping[str, Array], lr: float) -> None:
+    `lr` may be changed between steps; given as {0: a, 1000: b} it changes from a to b after 1,000.
+    """
+
+    def __init__(self, layer_or_params: Layer | Mapping[str, Array], lr: Rate,
+                 weight_decay: float = 0) -> None:
         self._target = layer_or_params
-        self.lr, self.steps = lr, 0  # steps done so far
+        self._rates = dict(lr) if isinstance(lr, Mapping) else {0: lr}
+        if 0 not in self._rates:
+            raise ValueError(f"{type(self).__name__}: lr must say the rate from step 0 on, "
+                             f"got {self._rates}")
+        self.lr, self.steps = self._rates[0], 0  # steps done so far
+        self.weight_decay = weight_decay
         self._state: dict[tuple[str, str], Array] = {}  # (kind, parameter) -> running value
 
     def _running(self, kind: str, name: str, like: Array) -> Array:
@@ -79,13 +91,17 @@ class _Optimiser:
             if grads[name].shape != p.shape:
                 raise ValueError(f"{verb}: the gradient of {name!r} must have shape {p.shape}, "
                                  f"got {grads[name].shape}")
+        self.lr = self._rates.get(self.steps, self.lr)
         self.steps += 1
         for name, p in params.items():
-            p -= self._change(name, grads[name])
+            g = grads[name] + self.weight_decay * p if self.weight_decay else grads[name]
+            p -= self._change(name, g)
 
 
 class SGD(_Optimiser):
     """Gradient descent with momentum, as PyTorch's: v = momentum * v + g, then p -= lr * v.
+
+    `weight_decay` times p is added to g before.
 
     Examples
     --------
@@ -95,9 +111,9 @@ class SGD(_Optimiser):
     array([0.5])
     """
 
-    def __init__(self, layer_or_params: Layer | Mapping[str, Array], lr: float,
-                 momentum: float = 0) -> None:
-        super().__init__(layer_or_params, lr)
+    def __init__(self, layer_or_params: Layer | Mapping[str, Array], lr: Rate,
+                 momentum: float = 0, weight_decay: float = 0) -> None:
+        super().__init__(layer_or_params, lr, weight_decay)
         self.momentum = momentum
 
     def _change(self, name: str, g: Array) -> Array:
@@ -115,7 +131,7 @@ class Adam(_Optimiser):
         p -= lr * (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + eps)
     """
 
-    def __init__(self, layer_or_params: Layer | Mapping[str, Array], lr: float = 1e-3,
+    def __init__(self, layer_or_params: Layer | Mapping[str, Array], lr: Rate = 1e-3,
                  betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> None:
         super().__init__(layer_or_params, lr)
         self.betas, self.eps = betas, eps
@@ -128,3 +144,34 @@ class Adam(_Optimiser):
             mean += (1 - beta) * value
             means.append(mean / (1 - beta**self.steps))
         return self.lr * means[0] / (np.sqrt(means[1]) + self.eps)
+
+
+class Adadelta(_Optimiser):
+    """Adadelta (Zeiler 2012), with running means v of g*g and u of d*d:
+
+        d = g * sqrt(u + eps) / sqrt(v + eps),   then p -= lr * d
+
+    where v has this step's g already and u does not have its d; `weight_decay` times p is added to
+    g before, as PyTorch does.
+
+    Examples
+    --------
+    >>> params = {"w": np.array([1.0])}
+    >>> Adadelta(params, eps=1.0).step({"w": np.array([10.0])})
+    >>> params["w"].round(6)  # 1 - 10 * 1 / sqrt(0.1 * 100 + 1)
+    array([-2.015113])
+    """
+
+    def __init__(self, layer_or_params: Layer | Mapping[str, Array], lr: Rate = 1.0,
+                 rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0) -> None:
+        super().__init__(layer_or_params, lr, weight_decay)
+        self.rho, self.eps = rho, eps
+
+    def _change(self, name: str, g: Array) -> Array:
+        v, u = (self._running(kind, name, g) for kind in "vu")
+        v *= self.rho
+        v += (1 - self.rho) * g * g
+        d = g * (np.sqrt(u + self.eps) / np.sqrt(v + self.eps))
+        u *= self.rho
+        u += (1 - self.rho) * d * d
+        return self.lr * d
