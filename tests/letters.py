@@ -4,14 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from sweepconv.datasets import ANGLE, SEMICIRCLE
 from sweepconv.weak import Parts
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 FIXED = (6, 9)
-ROW, COLUMN = np.mgrid[:16, :10]
-SEMICIRCLE = (np.abs(np.hypot(ROW - 4.5, COLUMN - 4.5) - 4) <= 0.75)[:6].astype(np.float64)
-ANGLE = ((ROW >= 14) | (np.abs(COLUMN - (8 - 7 * (ROW - 6) / 8)) <= 0.75))[6:].astype(np.float64)
 PARTS = Parts({"semicircle": SEMICIRCLE, "angle": ANGLE},
               {"semicircle": (0, 0), "angle": (6, 0)})
 FIGURES = {

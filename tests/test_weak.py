@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from letters import ANGLE, FIGURES, FIXED, PARTS, SEMICIRCLE, Array, image, letters
+from letters import FIGURES, FIXED, PARTS, Array, image, letters
 
 from sweepconv import weak
+from sweepconv.datasets import ANGLE, SEMICIRCLE
 from sweepconv.weak import (
     Parts,
     compare_filters,

@@ -34,7 +34,7 @@ class Parts(NamedTuple):
 
 
 def parts_of(named: Mapping[str, tuple[int, int, npt.ArrayLike]]) -> Parts:
-    """Parts from name -> (row, column, mask), as `datasets.letter2_parts` has them.
+    """Parts from name -> (row, column, mask), as of `datasets.SEMICIRCLE` and `datasets.ANGLE`.
 
     Examples
     --------
