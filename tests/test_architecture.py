@@ -26,7 +26,7 @@ FLOORS: tuple[set[str], ...] = (
     {"_adapters", "layers", "sharing", "equivariance", "efficiency", "weak", "datasets"},
     {"torch", "jax", "dask", "compat"},
     {"output"},
-    {"lab", "bench", "explore"},
+    {"lab", "bench", "explore", "reproduce"},
     {"cli"},
     {"__main__"},
 )
@@ -42,7 +42,7 @@ ENGINE_CALLERS = {
 }
 # These may import the extras; all others NumPy alone.
 BEYOND_NUMPY = {"sharing", "weak", "datasets", "torch", "jax", "dask", "output", "lab", "bench",
-                "cli"}
+                "reproduce", "cli"}
 
 INSTRUCTION_SETS = re.compile(r"avx|sse\d|_mm\d*_|neon|\bsve|\bamx|vnni|rvv", re.IGNORECASE)
 NOT_IN_KERNELS = re.compile(

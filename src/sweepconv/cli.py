@@ -243,6 +243,38 @@ def _add_explore(commands: Any) -> None:
     p.set_defaults(run=_explore)
 
 
+def _reproduce(options: argparse.Namespace) -> None:
+    try:
+        with _needs("reproduce", "lab"):
+            from .reproduce.command import reproduce
+
+        reproduce(options.ids, quick=options.quick, seeds=options.seeds, out=options.out,
+                  as_json=options.json, n_threads=options.n_threads, listing=options.list)
+    except (ValueError, ImportError) as error:
+        raise RequestError(error) from error
+
+
+def _add_reproduce(commands: Any) -> None:
+    p = commands.add_parser(
+        "reproduce", help="published results beside ours, one id each",
+        description="Runs published experiments again and shows what was published beside what "
+                    "came out, with the spread over seeds and whether the mean lies in its band: "
+                    "a table, reproduce.json and the report reproduce.html.")
+    p.add_argument("ids", nargs="*", metavar="ID", help="what to run (default: all; see --list)")
+    p.add_argument("--list", action="store_true", help="print the ids, and stop")
+    p.add_argument("--quick", action="store_true",
+                   help="fewer seeds and steps, with wider bands: a minute or two for all")
+    p.add_argument("--seeds", type=_at_least(1), metavar="N",
+                   help="runs that mean and spread are taken over (default: as each id says)")
+    p.add_argument("--out", default="report", metavar="DIR",
+                   help="folder to write to (default: ./report)")
+    p.add_argument("--json", action="store_true", help="print JSON in the place of the table")
+    p.add_argument("--n-threads", type=_at_least(1), metavar="N",
+                   help="processes to run side by side, each with one thread "
+                        "(default: what the machine grants)")
+    p.set_defaults(run=_reproduce)
+
+
 def _add_info(commands: Any) -> None:
     p = commands.add_parser("info", help="instruction set, threads and versions in use",
                             description="Shows what sweepconv runs on.")
@@ -257,7 +289,7 @@ def parser() -> argparse.ArgumentParser:
                                       "sweep with more and more sharing.")
     p.add_argument("--version", action="version", version=f"sweepconv {__version__}")
     commands = p.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_compare, _add_explore, _add_cost, _add_bench, _add_info):
+    for add in (_add_compare, _add_explore, _add_reproduce, _add_cost, _add_bench, _add_info):
         add(commands)
     return p
 

@@ -1,0 +1,1 @@
+"""One file for each id: what is run, what was published, and the band."""
