@@ -54,11 +54,12 @@ class Risk(float):
 
 
 class Measured(NamedTuple):
-    """Mean over runs, and the standard error of that mean."""
+    """Mean over runs, the standard error of that mean, and the runs' own values."""
 
     mean: float
     error: float
     runs: int
+    values: tuple[float, ...] = ()
 
     def z(self, predicted: float) -> float:
         """Standard errors between this mean and a prediction."""
@@ -184,7 +185,8 @@ def measured_ols_risk(family: str, *, d: int, k: int, n: int, sigma: float = 1,
         x = rng.standard_normal((n, 1, d))
         y = conv(x, w, **CIRCULAR) + sigma * rng.standard_normal((n, 1, d))
         errors[run] = np.square(estimate(x[:, 0], y[:, 0]) - teachers.expand(w)).sum()
-    return Measured(float(errors.mean()), float(errors.std(ddof=1) / math.sqrt(runs)), runs)
+    return Measured(float(errors.mean()), float(errors.std(ddof=1) / math.sqrt(runs)), runs,
+                    tuple(map(float, errors)))
 
 
 def _enough(verb: str, task: _Task, unknowns: int, equations: int) -> None:
