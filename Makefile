@@ -9,20 +9,24 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+SITE := docs/_build docs/gallery docs/generated # what `make docs` makes
 # The folders are named too, since a removed file shows only in its folder's time.
 ENGINE_SOURCES := setup.py pyproject.toml $(shell find ext)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # two pips must not work on one environment
-.PHONY: help compare bench test check lint wheel clean
+.PHONY: help compare bench test test-adapters test-browser check lint docs wheel clean
 
 help:
 	@echo 'make compare   dense, local, tiled and conv side by side on real data (ARGS="--quick")'
 	@echo 'make bench     this library against its peers, layer by layer (ARGS="--quick --out report")'
 	@echo 'make test      the test suite (ARGS="-k conv" chooses tests)'
+	@echo 'make test-adapters   tests of sweepconv.torch, .jax and .dask, with PyTorch, JAX and Dask'
+	@echo 'make test-browser   drives the page of `sweepconv explore` in Chromium'
 	@echo 'make check     lint, then all tests, the slow ones too'
 	@echo 'make lint      ruff, cython-lint, mypy, validate-pyproject'
+	@echo 'make docs      the tutorial, the pages and the reference as a site, in docs/_build/html'
 	@echo 'make wheel     a repaired cp311-abi3 wheel, tried in a clean environment'
 	@echo 'make clean     remove everything that was made, .venv too'
 	@echo 'PYTHON=python3.12 chooses another Python (3.11 or later).'
@@ -36,6 +40,13 @@ bench: $(VENV)/.bench
 test: $(VENV)/.test
 	$(BIN)/python -m pytest --doctest-modules -m "not slow" $(ARGS)
 
+test-adapters: $(VENV)/.adapters
+	$(BIN)/python -m pytest tests/adapters $(ARGS)
+
+test-browser: $(VENV)/.browser
+	@sh -c "$$CHROMIUM"
+	$(BIN)/python -m pytest tests/browser $(ARGS)
+
 check: lint
 	$(BIN)/python -m pytest --doctest-modules --hypothesis-profile=long $(ARGS)
 
@@ -44,6 +55,12 @@ lint: $(VENV)/.dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint ext/sweepconv # it looks for pycodestyle there
 	$(BIN)/mypy
 	$(BIN)/validate-pyproject pyproject.toml
+
+# The tutorial runs anew each time: a page must not show what an older library gave.
+docs: $(VENV)/.docs
+	rm -rf $(SITE)
+	$(BIN)/python -m sphinx -W --keep-going -n -q docs docs/_build/html
+	@echo 'docs/_build/html/index.html'
 
 # Two builds of one commit give the same bytes: its time as every time stamp, and no debug
 # information, which would hold the path of the build.
@@ -66,9 +83,9 @@ wheel: $(VENV)/.dev
 	@cd wheelhouse && for w in *.whl; do echo "$$w: $$(stat -c %s $$w) bytes, sha256 $$(sha256sum <$$w | cut -c1-64)"; done
 
 clean:
-	rm -rf $(VENV) build dist wheelhouse report src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist wheelhouse report src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis $(SITE)
 	rm -f src/sweepconv/*.so
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- set-up -------------------------------------------------------------------------------
 
@@ -114,6 +131,24 @@ exit 1
 endef
 export HEADERS
 
+# The browser is Debian's, as a user would have it: Playwright's own would be a download of its own.
+define CHROMIUM
+for name in $$SWEEPCONV_CHROMIUM chromium chromium-browser google-chrome; do
+    command -v "$$name" >/dev/null && exit
+done
+if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Chromium is missing: apt-get install chromium"
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get install -y chromium || { apt-get update && apt-get install -y chromium; } } \
+        >$(VENV)/chromium.log 2>&1 && exit
+    cat $(VENV)/chromium.log >&2
+fi
+echo "make test-browser needs Chromium. On Debian: apt-get install chromium." \
+     "Or name one: SWEEPCONV_CHROMIUM=/path/to/chromium" >&2
+exit 1
+endef
+export CHROMIUM
+
 $(VENV)/.made:
 	@command -v $(PYTHON) >/dev/null || { echo "there is no '$(PYTHON)'; name a Python 3.11 or later: make PYTHON=..."; exit 1; }
 	@$(PYTHON) -c "$$CHECK"
@@ -137,17 +172,27 @@ $(VENV)/.engine: $(ENGINE_SOURCES) $(VENV)/.build-tools
 	$(PIP) --no-build-isolation -e .
 	@touch $@
 
-# The peers as well. PyTorch's own index has a build without GPUs, a tenth as large; where it cannot
-# be reached, PyTorch comes from where all else does.
+# PyTorch's own index has a build without GPUs, a tenth as large; where it cannot be reached, PyTorch
+# comes from where all else does.
 CPU_ONLY := https://download.pytorch.org/whl/cpu
-$(VENV)/.bench: pyproject.toml | $(VENV)/.engine
-	@torch=$$($(BIN)/python -c "import tomllib; print(*(p for p in tomllib.load(open('$<', 'rb'))['project']['optional-dependencies']['peers'] if p.startswith('torch')))"); \
+$(VENV)/.torch: pyproject.toml | $(VENV)/.engine
+	@torch=$$($(BIN)/python -c "import tomllib; print(*(p for p in tomllib.load(open('$<', 'rb'))['project']['optional-dependencies']['adapters'] if p.startswith('torch')))"); \
 	$(PIP) --retries 0 --no-deps --index-url $(CPU_ONLY) "$$torch" 2>$(VENV)/torch.log || \
 	echo "no answer from $(CPU_ONLY): $$torch comes from elsewhere, and may be large"
-	$(PIP) --no-build-isolation -e '.[bench,peers]'
+	@touch $@
+
+# With the peers, and with what the adapters are for.
+$(VENV)/.bench: EXTRAS := bench,peers
+$(VENV)/.adapters: EXTRAS := test,adapters
+$(VENV)/.bench $(VENV)/.adapters: pyproject.toml $(VENV)/.torch
+	$(PIP) --no-build-isolation -e '.[$(EXTRAS)]'
 	@touch $@
 
 # Each with its own extra; all may stand in one environment.
-$(VENV)/.lab $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(VENV)/.engine
+$(VENV)/.lab $(VENV)/.test $(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: pyproject.toml | $(VENV)/.engine
 	$(PIP) --no-build-isolation -e '.[$*]'
+	@touch $@
+
+$(VENV)/.browser: pyproject.toml | $(VENV)/.test
+	$(PIP) --no-build-isolation -e '.[test,browser]'
 	@touch $@

@@ -176,7 +176,7 @@ class Guarded:
 class Outline(HTMLParser):
     """Headings, links of any kind, and whether every tag is closed."""
 
-    VOID = frozenset({"meta", "img", "br", "rect", "path", "circle", "use", "link"})
+    VOID = frozenset({"meta", "img", "br", "rect", "path", "circle", "use", "link", "input"})
 
     def __init__(self) -> None:
         super().__init__()

@@ -23,9 +23,10 @@ FLOORS: tuple[set[str], ...] = (
     {"counts", "phases", "runtime", "reference"},
     {"_engine", "packing", "testing", "winograd"},
     {"conv", "tiled", "local", "dense", "pool"},
-    {"layers", "sharing", "equivariance", "efficiency", "datasets"},
+    {"_adapters", "layers", "sharing", "equivariance", "efficiency", "weak", "datasets"},
+    {"torch", "jax", "dask", "compat"},
     {"output"},
-    {"lab", "bench", "reproduce"},
+    {"lab", "bench", "explore", "reproduce"},
     {"cli"},
     {"__main__"},
 )
@@ -40,8 +41,8 @@ ENGINE_CALLERS = {
     "pool": {"_pool"},
 }
 # These may import the extras; all others NumPy alone.
-BEYOND_NUMPY = {"sharing", "datasets", "output", "lab", "bench", "reproduce",
-                 "cli"}
+BEYOND_NUMPY = {"sharing", "weak", "datasets", "torch", "jax", "dask", "output", "lab", "bench",
+                "reproduce", "cli"}
 
 INSTRUCTION_SETS = re.compile(r"avx|sse\d|_mm\d*_|neon|\bsve|\bamx|vnni|rvv", re.IGNORECASE)
 NOT_IN_KERNELS = re.compile(
@@ -142,6 +143,24 @@ def test_importing_the_package_loads_numpy_alone() -> None:
     # Cython registers a module of its own, cython_runtime and the like, for each extension.
     foreign = {name for name in loaded if "cython" not in name} - sys.stdlib_module_names
     assert foreign <= {"numpy", "sweepconv"}
+
+
+@pytest.mark.parametrize(("module", "needed"), [("torch", "PyTorch"), ("jax", "JAX"),
+                                                ("dask", "Dask")])
+def test_an_adapter_says_what_it_needs(module: str, needed: str) -> None:
+    code = f"""if True:
+        import sys
+        sys.modules["{module}"] = None  # as if it were not installed
+        import sweepconv
+        assert "{module}" not in dir(sweepconv)
+        try:
+            sweepconv.{module}
+        except ImportError as error:
+            print(error)
+    """
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True,
+                          text=True).stdout
+    assert said.startswith(f"sweepconv.{module} needs {needed}: pip install")
 
 
 def test_the_package_itself_holds_names_only() -> None:

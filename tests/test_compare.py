@@ -20,13 +20,13 @@ from sweepconv.lab import command
 from sweepconv.lab.experiment import Experiment
 from sweepconv.lab.findings import findings, place, shuffled, timing_findings
 from sweepconv.lab.learning import images, ingredients, learning
-from sweepconv.lab.measures import common_level, equivariance_error, images_needed, shift
+from sweepconv.lab.measures import common_level, equivariance_error, shift
 from sweepconv.lab.plan import FAMILIES, Plan, choose_sweep, make_plan
 from sweepconv.lab.report import html
 from sweepconv.lab.table import show
 from sweepconv.lab.tasks import placed, split
-from sweepconv.lab.training import balanced_accuracy, balanced_batches
 from sweepconv.lab.verdict import Finding, lead
+from sweepconv.layers.fitting import balanced_accuracy, balanced_batches
 from sweepconv.output import files
 
 Result = dict[str, Any]
@@ -216,13 +216,6 @@ def test_equivariance_error_of_unrelated_maps_is_sqrt_2() -> None:
     assert same == 0
     moved = np.roll(a, 2, axis=3)
     assert equivariance_error(a, moved, 2, axis=1) == (0, 1)
-
-
-def test_images_needed_interpolates_on_the_logarithm() -> None:
-    assert images_needed([10, 1000], [0.5, 0.7], 0.6) == pytest.approx(100)
-    assert images_needed([10, 100, 1000], [0.5, 0.4, 0.8], 0.6) == pytest.approx(10**2.5)
-    assert images_needed([10, 1000], [0.9, 0.5], 0.6) == 10
-    assert images_needed([10, 1000], [0.5, 0.5], 0.6) is None
 
 
 def test_the_common_level_is_one_that_two_families_reach() -> None:

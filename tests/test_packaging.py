@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,16 @@ def test_types_are_shipped_for_every_compiled_module() -> None:
     assert package.joinpath("py.typed").is_file()
     for source in (ROOT / "ext" / "sweepconv").glob("*.pyx"):
         assert package.joinpath(f"{source.stem}.pyi").is_file(), source.stem
+
+
+def test_a_wheel_holds_every_file_of_the_package(pyproject: dict[str, Any]) -> None:
+    patterns = pyproject["tool"]["setuptools"]["package-data"]["*"]
+    package = ROOT / "src" / "sweepconv"
+    others = [p for p in package.rglob("*") if p.is_file() and "__pycache__" not in p.parts
+              and p.suffix not in (".py", ".so", ".pyd")]
+    assert others
+    for path in others:
+        assert any(fnmatch(path.name, pattern) for pattern in patterns), path
 
 
 def test_the_command_is_installed(pyproject: dict[str, Any]) -> None:

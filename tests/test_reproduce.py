@@ -15,8 +15,6 @@ from sweepconv.datasets import dots as two_dots
 from sweepconv.datasets import red_green as two_boxes
 from sweepconv.layers import Adam, Dense, Flatten, Sequential
 from sweepconv.reproduce import command, plots, runner
-from sweepconv.reproduce.least_squares import circulant, fit_shared, project
-from sweepconv.reproduce.polyphase import aps
 from sweepconv.reproduce.recipe import (
     ANY,
     INF,
@@ -178,26 +176,6 @@ def test_linear_margins_and_the_attack_on_a_known_boundary() -> None:
     x, _ = two_dots(3, dtype=np.float64)  # sum 1: the boundary is 1/3 away
     found = dots.smallest_attack(net, x[:1], 0, np.random.default_rng(0))
     assert found == pytest.approx(1 / 3, rel=1e-5)
-
-
-def test_least_squares_recovers_a_teacher_without_noise() -> None:
-    rng = np.random.default_rng(0)
-    truth = circulant(rng.standard_normal((1, 3)), 8)
-    x = rng.standard_normal((40, 8))
-    for period in (1, 4, 8):
-        np.testing.assert_allclose(fit_shared(x, x @ truth.T, 3, period), truth, atol=1e-12)
-    np.testing.assert_allclose(project(truth, 3), truth, atol=1e-15)
-    assert np.count_nonzero(project(rng.standard_normal((8, 8)), 3)) == 24
-
-
-@pytest.mark.parametrize("stride", [2, 3])
-def test_polyphase_sampling_moves_with_its_input(stride: int) -> None:
-    x = np.random.default_rng(0).standard_normal((3, 2, 6, 12)).astype(np.float32)
-    y = aps(x, stride)
-    assert y.shape == (3, 2, 6 // stride, 12 // stride)
-    for shift in range(1, stride + 2):
-        moved = aps(np.roll(x, shift, axis=3), stride)
-        assert np.array_equal(np.sort(moved, axis=None), np.sort(y, axis=None))
 
 
 def test_the_kernel_of_many_channels_and_what_an_example_needs() -> None:

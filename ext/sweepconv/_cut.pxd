@@ -31,6 +31,10 @@ cdef enum:
     TASK_TARGETS = 256        # filters' targets that share one packing of the source
     BLOCK_TILES = 28          # Winograd
     HELD_TARGETS = 64         # Winograd: those whose products are held at once
+    PATCH_PIXELS = 100
+    FEW_VALUES = 8
+    IMAGE_BYTES = 256 * 1024  # local input gradient: of dx that a task sums up
+    PATCH_BYTES = 256 * 1024  # weight gradient: what the filters of one block of outputs read
     SHARE_BYTES = 384 * 1024  # sums of one task of the weight gradient
     SHARES = 16               # weight gradient: tasks to aim at, for any number of threads
 
@@ -377,29 +381,75 @@ cdef inline void lay_out_reduce(Sweep *s, const Extents *e) noexcept nogil:
 
 
 cdef inline bint takes_patches(const Sweep *s, const Extents *e) noexcept nogil:
-    """Whether each filter serves one output alone, and its channels and taps are one axis."""
+    """Whether each sum has so few pixels that writing the filters is what takes the time, and the
+    channels and taps of a filter are one axis."""
     cdef const Phase *phase[3]
     cdef int a
     for a in range(3):
         phase[a] = s.phases[a]
-    return (s.kind == SC_OUTER and s.parts == 1 and s.batch > 0 and e.boxes > 1
-            and e.outputs[0] == e.outputs[1] == e.outputs[2] == 1
+    return (s.kind == SC_OUTER and s.parts == 1 and s.batch > 0
+            and s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3] == 1
+            and most_pixels(s) <= PATCH_PIXELS
             and s.filters.target % s.tile.itemsize == 0
             and contiguous_filters(phase, &s.filters, s.tile.itemsize))
 
 
-cdef inline idx patch_pitch(const Sweep *s, idx size) noexcept nogil:
-    """Values from one patch of `size` bytes to the next, which are not pages apart."""
-    cdef idx values = ceil_div(size // s.tile.itemsize, s.tile.nb) * s.tile.nb
-    return values + s.tile.nb if values * s.tile.itemsize % 4096 == 0 else values
+cdef inline void lay_out_patches(Sweep *s, const Extents *e, int threads) noexcept nogil:
+    """Patches that stay in the second-level cache, and a task for each thread if targets allow it.
 
-
-cdef inline void lay_out_patches(Sweep *s, const Extents *e) noexcept nogil:
-    """`panel_bytes` is here what a task makes of a filter, and `rows` the targets filled up to whole tiles."""
-    cdef idx itemsize = s.tile.itemsize
+    `panel_bytes` is here what a task makes of a filter, `chunk` its targets, and `rows` these
+    filled up to whole tiles."""
+    cdef idx itemsize = s.tile.itemsize, pixels = most_pixels(s), taps = filter_panel_steps(e), most
+    most = max(PATCH_BYTES // (pixels * taps * itemsize) // 8 * 8, <idx>8)
+    s.source_chunks = ceil_div(s.sources, min(most, s.source_chunk))
+    s.source_chunk = ceil_div(s.sources, max(s.source_chunks, 1))
     s.half = best_half(s, s.targets, 1, 2)
-    s.rows = ceil_div(s.targets, 2 * s.half) * 2 * s.half
-    s.panel_bytes = filter_panel_steps(e) * s.source_chunk * itemsize
-    lay_out(s, s.size[0] * patch_pitch(s, s.panel_bytes) * itemsize,
-            s.size[0] * s.rows * itemsize, 2 * s.half * s.tile.nb * itemsize, 0, 0,
-            sizeof(sc_line), 0)
+    s.chunks = 1
+    while (e.boxes * s.all_groups * s.source_chunks * s.chunks < 2 * threads
+            and ceil_div(s.targets, s.chunks) >= 4 * s.tile.half):
+        s.chunks += 1
+    s.chunk = ceil_div(ceil_div(s.targets, s.chunks), 2 * s.half) * 2 * s.half
+    s.chunks = ceil_div(s.targets, s.chunk)
+    s.rows = s.chunk
+    s.panel_bytes = ceil_div(taps * s.source_chunk, s.tile.nb) * s.tile.nb * itemsize
+    lay_out(s, pixels * s.panel_bytes, pixels * s.rows * itemsize,
+            2 * s.half * s.tile.nb * itemsize + s.panel_bytes, 0, 0, sizeof(sc_line), 0)
+
+
+cdef inline bint scatters(const Sweep *s, const Extents *e) noexcept nogil:
+    """Whether each filter serves one output, and its channels and taps fill a vector."""
+    return (e.outputs[0] == e.outputs[1] == e.outputs[2] == 1 and e.boxes > 1 and s.targets > 0
+            and s.sources * filter_panel_steps(e) >= FEW_VALUES)
+
+
+cdef inline idx lay_out_scatter(Sweep *s, const Extents *e, int threads) noexcept nogil:
+    """Images that stay in the second-level cache, and two tasks for each thread where channels
+    allow it; the number of tasks.  `rows` are here the images of a task, filled up to whole tiles,
+    and `panel_bytes` is a patch."""
+    cdef idx itemsize = s.tile.itemsize, taps = filter_panel_steps(e), blocks, least, held
+    cdef idx pixels = s.space[0] * s.space[1] * s.space[2] * itemsize
+    cdef const Phase *phase[3]
+    cdef int a
+    for a in range(3):
+        phase[a] = s.phases[a]
+    s.own_filters = (s.filters.target % itemsize != 0
+                     or not contiguous_filters(phase, &s.filters, itemsize))
+    least = ceil_div(2 * s.tile.nb, taps)  # channels of a task: two tiles wide at least
+    s.source_chunk = s.sources
+    held = max(IMAGE_BYTES // (pixels * s.source_chunk), <idx>1)
+    blocks = ceil_div(s.batch, min(held, s.batch))
+    while (s.source_chunk > least and (blocks * s.all_groups * ceil_div(s.sources, s.source_chunk)
+                                       < 2 * threads or pixels * s.source_chunk > IMAGE_BYTES)):
+        s.source_chunk = max(ceil_div(s.source_chunk, 2), least)
+    s.source_chunks = ceil_div(s.sources, s.source_chunk)
+    held = max(IMAGE_BYTES // (pixels * s.source_chunk), <idx>1)
+    s.size[0] = ceil_div(s.batch, ceil_div(s.batch, min(held, s.batch)))
+    s.size[1] = s.size[2] = s.size[3] = 1
+    s.half = best_half(s, s.size[0], 1, 2)
+    s.rows = ceil_div(s.size[0], 2 * s.half) * 2 * s.half
+    s.panel_bytes = ceil_div(s.source_chunk * taps, s.tile.nb) * s.tile.nb * itemsize
+    lay_out(s, s.size[0] * s.source_chunk * pixels, s.rows * s.panel_bytes,
+            max(s.panel_bytes, s.space[2] * s.source_chunk * itemsize),
+            s.targets * s.rows * itemsize, 0, sizeof(sc_line),
+            s.targets * (s.panel_bytes if s.own_filters else s.tile.nb * itemsize))
+    return ceil_div(s.batch, s.size[0]) * s.all_groups * s.source_chunks

@@ -17,12 +17,13 @@ from libc.string cimport memcpy, memset
 from sweepconv._box cimport Array, Extents, Filters, Phase, idx, joined_taps, span
 from sweepconv._cut cimport (
     ALIGN, SHARES, aligned, box_steps, choose_gather, choose_kind, choose_shares, choose_values,
-    choose_winograd, gather_tasks, lay_out_gather, lay_out_patches, lay_out_reduce, lay_out_winograd,
-    pack_scratch, size_panels, takes_patches,
+    choose_winograd, gather_tasks, lay_out_gather, lay_out_patches, lay_out_reduce,
+    lay_out_scatter, lay_out_winograd, pack_scratch, scatters, size_panels, takes_patches,
 )
 from sweepconv._gather cimport gather_task
 from sweepconv._kernels cimport active_tiles
 from sweepconv._patch_reduce cimport patch_task
+from sweepconv._patch_scatter cimport scatter_task
 from sweepconv._planes_gather cimport pack_planes_task, planes_task
 from sweepconv._planes_reduce cimport planes_fold_task, planes_reduce_task
 from sweepconv._reduce cimport fold_task, reduce_task
@@ -63,6 +64,7 @@ ctypedef void (*Task)(const Sweep *s, idx task, char *scratch) noexcept nogil
 
 cdef enum:
     BANK_BYTES = 4 << 20      # filter panels held at once
+    ROUND_WORK = 1 << 26     # local input gradient: of one image
     SERIAL_WORK = 200 * 1000  # multiply-adds below which a parallel region costs more than it gives
     SLICE_WORK = 500 * 1000 * 1000  # multiply-adds a thread does between two looks at signals
 
@@ -447,8 +449,7 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
     cdef int finite = True
     cdef double steps
     if takes_patches(s, &plan.extents):
-        lay_out_patches(s, &plan.extents)
-        sum_patches(s, plan, threads)
+        reduce_patches(s, plan, threads)
         return True
     if s.planes:
         held_shares = shares  # all sums are kept until x is known to be finite
@@ -472,13 +473,46 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
     return True
 
 
-cdef int sum_patches(Sweep *s, Plan plan, int threads) except -1:
-    """All tasks of a weight gradient whose filters serve one output each."""
-    cdef idx tasks = plan.extents.boxes * s.all_groups * s.source_chunks
+cdef int reduce_patches(Sweep *s, Plan plan, int threads) except -1:
+    """All tasks of a weight gradient whose filters serve few outputs each."""
+    lay_out_patches(s, &plan.extents, threads)
+    cdef idx tasks = plan.extents.boxes * s.all_groups * s.source_chunks * s.chunks
     threads = max(1, min(threads, tasks))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
     return run_sweep(s, patch_task, tasks, plan.extents.boxes * box_steps(s, &plan.extents),
                      threads, scratch.data)
+
+
+def scatter(Plan plan, target, dy, filters, idx groups, bint accumulate, int threads):
+    """target (+)= input gradient of the forward sweep of `plan`, for dy, where each filter serves
+    one output; False, and nothing written, where that is not so."""
+    cdef Sweep s
+    cdef Buffers held = Buffers()
+    cdef Py_buffer *x = held.take(target, True)
+    cdef Py_buffer *y = held.take(dy, False)
+    cdef Py_buffer *w = held.take(filters, False)
+    cdef int rank = x.ndim - 2, a
+    cdef idx tasks
+    init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
+               y.shape[1] // groups, False, True, 0)
+    choose_values(&s)
+    describe_array(&s.source, x)
+    describe_array(&s.target, y)
+    describe_filters(&s.filters, w, rank, s.targets, False)
+    if not scatters(&s, &plan.extents):
+        return False
+    for a in range(3):
+        s.space[a] = x.shape[a + rank - 1] if a + rank >= 3 else 1
+    s.accumulate = accumulate
+    tasks = lay_out_scatter(&s, &plan.extents, threads)
+    threads = max(1, min(threads, tasks))
+    cdef Memory scratch = Memory(s.scratch_bytes * threads)
+    # In rounds of so much work for one image, so that signals are seen; never by batch or threads.
+    cdef double steps = plan.extents.boxes * box_steps(&s, &plan.extents)
+    s.rounds = min(<idx>(steps / (<double>ROUND_WORK * s.batch)) + 1, plan.extents.boxes)
+    for s.round in range(s.rounds):
+        run_sweep(&s, scatter_task, tasks, steps / s.rounds, threads, scratch.data)
+    return True
 
 
 def forked():

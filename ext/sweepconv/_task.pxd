@@ -71,6 +71,7 @@ cdef struct Sweep:
     idx vector_channels     # Winograd: sources, filled up to whole vectors
     idx held                # Winograd: filter panels whose products are held at once
     idx wide                # blocks of groups in a source panel
+    idx space[3]            # local input gradient: of an image
     bint own_filters        # gather: each task packs the filters that it alone uses
     bint accumulate
     int *finite             # gather: cleared when a filter panel holds NaN or Inf

@@ -20,22 +20,38 @@ from .runtime import show_config, threads, use_isa
 from .tiled import tiled_conv, tiled_conv_input_grad, tiled_conv_weight_grad
 
 if TYPE_CHECKING:
-    from . import datasets, layers, reference, sharing, testing
+    from . import (
+        compat,
+        dask,
+        datasets,
+        efficiency,
+        equivariance,
+        jax,
+        layers,
+        reference,
+        sharing,
+        testing,
+        torch,
+        weak,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "PackedFilters", "avg_pool", "avg_pool_input_grad", "bias_grad", "conv", "conv_input_grad",
-    "conv_transpose", "conv_weight_grad", "datasets", "dense", "dense_input_grad",
-    "dense_weight_grad", "layers", "local_conv", "local_conv_input_grad", "local_conv_weight_grad",
-    "max_pool", "max_pool_input_grad", "output_shape", "pack", "padding_amounts", "reference",
-    "sharing", "show_config", "testing", "threads", "tiled_conv", "tiled_conv_input_grad",
-    "tiled_conv_weight_grad", "use_isa",
+    "PackedFilters", "avg_pool", "avg_pool_input_grad", "bias_grad", "compat", "conv",
+    "conv_input_grad", "conv_transpose", "conv_weight_grad", "datasets", "dense",
+    "dense_input_grad", "dense_weight_grad", "efficiency", "equivariance", "layers",
+    "local_conv",
+    "local_conv_input_grad", "local_conv_weight_grad", "max_pool", "max_pool_input_grad",
+    "output_shape", "pack", "padding_amounts", "reference", "sharing", "show_config", "testing",
+    "threads", "tiled_conv", "tiled_conv_input_grad", "tiled_conv_weight_grad", "use_isa",
+    "weak",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Modules that the verbs do not need are imported when they are first asked for."""
-    if name in ("datasets", "layers", "reference", "sharing", "testing"):
+    if name in ("compat", "dask", "datasets", "efficiency", "equivariance", "jax", "layers",
+                "reference", "sharing", "testing", "torch", "weak"):
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module 'sweepconv' has no attribute {name!r}")

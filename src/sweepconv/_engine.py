@@ -285,6 +285,11 @@ def transpose(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array, call
     """dx (+)= b + the adjoint of the forward sweep, for dy; b is of `conv_transpose`."""
     if not dx.size:
         return
+    if all(t >= n for t, n in zip(g.period, g.out_size, strict=True)):
+        # Each filter serves one position: its patch of dx is laid where it read.
+        plan, _ = _plans.get(_forward_axes(g))
+        if _sweep.scatter(plan, dx, dy, w, g.groups, call.accumulate, call.threads):
+            return
     axes, folds = _input_grad_axes(g)
     if not any(map(any, folds)):
         _input_grad(g, axes, dy, w, b, dx, call.accumulate, call, handle)

@@ -23,6 +23,10 @@ def reduce(
     plan: Plan, source: Array, dy: Array, filters: Array, groups: int, accumulate: bool,
     threads: int,
 ) -> None: ...
+def scatter(
+    plan: Plan, target: Array, dy: Array, filters: Array, groups: int, accumulate: bool,
+    threads: int,
+) -> bool: ...
 def pack(
     plan: Plan, filters: Array, rank: int, groups: int, transposed: bool, threads: int,
     last: bool, winograd: int,

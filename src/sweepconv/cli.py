@@ -220,6 +220,29 @@ def _add_bench(commands: Any) -> None:
     more.set_defaults(run=_bench_diff)
 
 
+def _explore(options: argparse.Namespace) -> None:
+    from .explore.command import explore
+
+    try:
+        explore(out=options.out, digits=options.digits, show=options.open)
+    except ValueError as error:
+        raise RequestError(error) from error
+
+
+def _add_explore(commands: Any) -> None:
+    p = commands.add_parser(
+        "explore", help="a page on which a digit is moved and the map seen to follow",
+        description="Writes one HTML file that needs nothing else: draw or move a digit, sweep a "
+                    "weak filter over it, and see what stride, padding and pooling break.")
+    p.add_argument("--out", default="explore.html", metavar="FILE",
+                   help="file to write (default: ./explore.html)")
+    p.add_argument("--open", action="store_true", help="open it in the browser")
+    p.add_argument("--digits", type=_at_least(0), default=10, metavar="N",
+                   help="handwritten digits to put in, at most 300; they need the extra lab "
+                        "(default: 10)")
+    p.set_defaults(run=_explore)
+
+
 def _reproduce(options: argparse.Namespace) -> None:
     try:
         with _needs("reproduce", "lab"):
@@ -266,7 +289,7 @@ def parser() -> argparse.ArgumentParser:
                                       "sweep with more and more sharing.")
     p.add_argument("--version", action="version", version=f"sweepconv {__version__}")
     commands = p.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_compare, _add_cost, _add_bench, _add_reproduce, _add_info):
+    for add in (_add_compare, _add_explore, _add_reproduce, _add_cost, _add_bench, _add_info):
         add(commands)
     return p
 

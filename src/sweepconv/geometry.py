@@ -114,7 +114,7 @@ def per_axis(verb: str, name: str, value: Any, rank: int, least: int) -> tuple[i
     return values
 
 
-def _pairs(verb: str, padding: Any, rank: int) -> Pads:
+def numeric_pads(verb: str, padding: Any, rank: int) -> Pads:
     """Numeric padding as (low, high) per axis: an int, one per axis, or pairs."""
     expected = (
         f"an int, {rank} ints, {rank} (low, high) pairs (one per spatial axis) "
@@ -228,7 +228,7 @@ def _geometry(
     if isinstance(padding, str):
         pads = _named_pads(verb, padding, size, kernel, stride, dilation)
     else:
-        pads = _pairs(verb, padding, rank)
+        pads = numeric_pads(verb, padding, rank)
     out_size = []
     for n, k, s, d, (low, high) in zip(size, kernel, stride, dilation, pads, strict=True):
         padded, reach = n + low + high, (k - 1) * d + 1
@@ -318,7 +318,7 @@ def transposed_geometry(
     if isinstance(padding, str):
         pads = _named_pads(verb, padding, result, kernel, stride, dilation)
     else:
-        pads = _pairs(verb, padding, rank)
+        pads = numeric_pads(verb, padding, rank)
     if not same:
         result = tuple((n - 1) * s - low - high + d * (k - 1) + 1 + e for n, s, (low, high), d, k, e
                        in zip(size, stride, pads, dilation, kernel, extra, strict=True))

@@ -3,8 +3,7 @@
     plan        what is to be run: sizes, seeds, steps, and the geometry all families share
     networks    the same network four times; only the first layer's family differs
     tasks       the labelled images of each question
-    training    descent with a fixed budget; balanced accuracy
-    measures    shifts, equivariance error, images needed
+    measures    shifts, equivariance error, a common accuracy
     jobs        all training runs, and doing one
     trained     what is measured on a trained network
     timing      milliseconds per sweep

@@ -15,12 +15,13 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from sweepconv.efficiency.reach import images_needed
 from sweepconv.layers import Sequential
 from sweepconv.output.environment import environment
 from sweepconv.runtime import resolve_threads
 
 from .jobs import CURVES, Job, Trained, all_jobs, train, usable_sizes
-from .measures import common_level, images_needed
+from .measures import common_level
 from .networks import cost
 from .pictures import pictures
 from .plan import FAMILIES, Plan, choose_sweep

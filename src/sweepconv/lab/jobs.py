@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from sweepconv.layers import Sequential
+from sweepconv.layers.fitting import balanced_accuracy, fit, predict
 from sweepconv.runtime import threads
 
 from .networks import Head, network
 from .plan import FAMILIES, Plan, Sweep
 from .tasks import Task
-from .training import balanced_accuracy, fit, predict
 
 CURVES = ("centred", "moved")  # questions asked at every sample size
 SIDE: tuple[tuple[str, str, Head], ...] = (  # question, task, head: asked at one size

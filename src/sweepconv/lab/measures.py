@@ -1,4 +1,4 @@
-"""Shifts, equivariance error, and the number of images needed to reach an accuracy."""
+"""Shifts, equivariance error, and the accuracy that curves are compared at."""
 
 from __future__ import annotations
 
@@ -58,27 +58,6 @@ def equivariance_error(before: Array, after: Array, steps: int, axis: int) -> tu
     size = float(np.linalg.norm(moved64))
     error = float(np.linalg.norm(inner64 - moved64)) / (size or 1.0)
     return error, float(np.mean(inner == moved))
-
-
-def images_needed(sizes: Sequence[int], accuracy: Sequence[float], level: float) -> float | None:
-    """Training images at which a learning curve first reaches `level`.
-
-    Interpolated on the logarithm of the size; the least size if that is enough already, None if
-    the level is not reached.
-
-    Examples
-    --------
-    >>> round(images_needed([100, 400], [0.6, 0.8], 0.7))
-    200
-    >>> images_needed([100, 400], [0.6, 0.8], 0.9) is None
-    True
-    """
-    if accuracy[0] >= level:
-        return float(sizes[0])
-    for n, m, a, b in zip(sizes, sizes[1:], accuracy, accuracy[1:], strict=False):
-        if a < level <= b:
-            return float(n * (m / n) ** ((level - a) / (b - a)))
-    return None
 
 
 def common_level(curves: Sequence[Sequence[float]], chance: float) -> float | None:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweepconv.layers import (
+    AsMaps,
     Conv,
     Dense,
     Flatten,
@@ -33,20 +34,6 @@ from .plan import Sweep
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Head: TypeAlias = Literal["keeps", "forgets"]
-
-
-class AsMaps(Layer):
-    """The O outputs of a dense layer, (N, O), arranged as maps (N, maps, *out)."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.shape = shape
-
-    def _forward(self, x: Array) -> Array:
-        return x.reshape(len(x), *self.shape)
-
-    def _backward(self, dy: Array, x: Array, input_grad: bool) -> Array:
-        return dy.reshape(x.shape)
 
 
 def first_layer(family: str, sweep: Sweep, rng: np.random.Generator) -> Layer:

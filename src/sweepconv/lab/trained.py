@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from sweepconv.layers import Sequential
+from sweepconv.layers.fitting import balanced_accuracy, predict
 from sweepconv.runtime import threads
 
 from .measures import directions, equivariance_error, shift
 from .networks import maps_of
 from .plan import Sweep
 from .tasks import Task
-from .training import balanced_accuracy, predict
 
 MOST_SEEN = 200  # test images that the equivariance error is taken over
 FARTHEST = 6  # pixels; beyond, digits leave the image

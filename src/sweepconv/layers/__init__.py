@@ -19,6 +19,7 @@ from .base import Layer
 from .files import load, save
 from .low_rank import LowRankLocal
 from .plain import (
+    AsMaps,
     AvgPool,
     Flatten,
     GlobalAvgPool,
@@ -33,7 +34,7 @@ from .sweeps import Conv, ConvTranspose, Dense, LocalConv, TiledConv
 from .training import SGD, Adadelta, Adam, softmax_cross_entropy
 
 __all__ = [
-    "Adadelta", "Adam", "AvgPool", "Conv", "ConvTranspose", "Dense", "Flatten", "GlobalAvgPool",
-    "GlobalMaxPool", "L2Pool", "Layer", "LocalConv", "LowRankLocal", "MaxPool", "ReLU", "Residual",
-    "SGD", "Sequential", "TiledConv", "load", "save", "softmax_cross_entropy",
+    "Adadelta", "Adam", "AsMaps", "AvgPool", "Conv", "ConvTranspose", "Dense", "Flatten",
+    "GlobalAvgPool", "GlobalMaxPool", "L2Pool", "Layer", "LocalConv", "LowRankLocal", "MaxPool",
+    "ReLU", "Residual", "SGD", "Sequential", "TiledConv", "load", "save", "softmax_cross_entropy",
 ]

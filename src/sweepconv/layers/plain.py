@@ -134,6 +134,21 @@ class Flatten(_ElementByElement):
         return dy.reshape(x.shape)
 
 
+class AsMaps(Layer):
+    """The O outputs of a dense layer, (N, O), arranged as maps (N, *shape), row-major: so that what
+    follows a sweep may follow a dense layer."""
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+
+    def _forward(self, x: Array) -> Array:
+        return x.reshape(len(x), *self.shape)
+
+    def _backward(self, dy: Array, x: Array, input_grad: bool) -> Array:
+        return dy.reshape(x.shape)
+
+
 class Sequential(Layer):
     """Layers one after the other; parameter "w" of layer 2 is params["2.w"].
 

@@ -48,5 +48,5 @@ def summary(entries: Sequence[Entry]) -> str:
     """One sentence: how many figures have a band, how many are outside."""
     total = sum(f["judged"] for e in entries for f in e["figures"])
     bad = len(outside(entries))
-    return (f"{total} figures with a band, of {len(entries)} ids: "
-            f"{total - bad} inside their bands, {bad} outside.")
+    return (f"{total} figures with a band, of {len(entries)} ids: {total - bad} inside their "
+            f"bands, {bad} outside.")

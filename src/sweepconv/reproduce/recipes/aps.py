@@ -7,32 +7,21 @@ from itertools import pairwise
 import numpy as np
 
 from sweepconv.datasets import mnist5k
-from sweepconv.layers import Conv, Dense, GlobalMaxPool, Layer, ReLU, Sequential
-from sweepconv.layers.base import Array
-from sweepconv.reproduce.polyphase import aps
+from sweepconv.equivariance import APS
+from sweepconv.layers import Conv, Dense, GlobalMaxPool, Layer, MaxPool, ReLU, Sequential
 from sweepconv.reproduce.recipe import Done, Figure, Job, Recipe, Scale, figure
 
 CHANNELS = (1, 16, 32)
 FRAME = 2  # of zeros around 28x28: 32 is divisible by the total stride
 
 
-class Polyphase(Layer):
-    """Every second value: the component of largest norm, or the first one."""
-
-    def __init__(self, adaptive: bool) -> None:
-        super().__init__()
-        self.adaptive = adaptive
-
-    def _forward(self, x: Array) -> Array:
-        return aps(x, 2) if self.adaptive else np.ascontiguousarray(x[:, :, ::2, ::2])
-
-
 def network(adaptive: bool, seed: int) -> Sequential:
     """Two circular convolutions, each followed by a stride of 2; the greatest of each map."""
-    rng, layers = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    layers: list[Layer] = []
     for ins, outs in pairwise(CHANNELS):
         layers += [Conv(ins, outs, 3, padding=1, padding_mode="circular", rng=rng), ReLU(),
-                   Polyphase(adaptive)]
+                   APS(2, norm=2) if adaptive else MaxPool(1, stride=2)]  # each second value
     return Sequential(*layers, GlobalMaxPool(), Dense(CHANNELS[-1], 10, rng=rng))
 
 

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from sweepconv.reproduce.least_squares import risks
+from sweepconv.efficiency import measured_ols_risk, ols_risk
 from sweepconv.reproduce.recipe import Done, Figure, Job, Recipe, Scale, figure
 
-D, K, N, PERIOD, SIGMA = 32, 5, 200, 4, 1.0
-PREDICTED = {  # s for sigma^2 = 1
-    "dense": D * D / (N - D - 1), "local": D * K / (N - K - 1), "tiled": PERIOD * K / N,
-    "conv": K / N, "dense, then made circulant": D / (N - D - 1),
-    "dense, then made conv": K / (N - D - 1),
+TEACHER: dict[str, Any] = {"d": 32, "k": 5, "n": 200}
+FITS: dict[str, dict[str, Any]] = {
+    "dense": {"family": "dense"}, "local": {"family": "local"},
+    "tiled": {"family": "tiled", "period": 4}, "conv": {"family": "conv"},
+    "dense, then made circulant": {"family": "circulant", "fit": "projected"},
+    "dense, then made conv": {"family": "conv", "fit": "projected"},
 }
 ERRORS = 4  # standard errors
 
 
-def runs(seeds: list[int]) -> dict[str, list[float]]:
-    found = [risks(D, K, N, PERIOD, SIGMA, seed) for seed in seeds]
-    return {name: [run[name] for run in found] for name in PREDICTED}
+def runs(count: int) -> dict[str, list[float]]:
+    return {name: list(measured_ols_risk(**how, **TEACHER, runs=count).values)
+            for name, how in FITS.items()}
 
 
 def jobs(scale: Scale) -> list[Job]:
-    return [Job(runs, {"seeds": list(scale.range(60, 20))}, 2)]
+    return [Job(runs, {"count": len(scale.range(60, 20))}, 2)]
 
 
 def figures(done: list[Done], scale: Scale) -> list[Figure]:
     rows = []
     for name, values in done[0].result.items():
-        want = PREDICTED[name]
+        want = ols_risk(**FITS[name], **TEACHER)
         # From the values themselves: seen from the law, that is how far a mean of them may lie.
         own = figure(name, values, want, (0, 0))
         error = ERRORS * (own.spread or want) / math.sqrt(len(values))

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from sweepconv.layers import Adam, Sequential, softmax_cross_entropy
+from .base import Layer
+from .training import Adam, softmax_cross_entropy
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -36,7 +37,7 @@ def balanced_batches(y: Array, batch: int, steps: int, rng: np.random.Generator
         yield order[starts[c] + (rng.random(batch) * counts[c]).astype(np.int64)]
 
 
-def fit(net: Sequential, x: Array, y: Array, *, steps: int, batch: int, learning_rate: float,
+def fit(net: Layer, x: Array, y: Array, *, steps: int, batch: int, learning_rate: float,
         rng: np.random.Generator) -> None:
     """Change the parameters of `net` in place by `steps` steps of Adam."""
     adam = Adam(_pieces(net.params), learning_rate)
@@ -46,7 +47,7 @@ def fit(net: Sequential, x: Array, y: Array, *, steps: int, batch: int, learning
         adam.step(_pieces(net.grads))
 
 
-def predict(net: Sequential, x: Array) -> Array:
+def predict(net: Layer, x: Array) -> Array:
     """The class of the greatest score for each image."""
     parts = [net(x[i:i + PREDICTED_AT_ONCE]).argmax(axis=1)
              for i in range(0, len(x), PREDICTED_AT_ONCE)]

@@ -1,0 +1,30 @@
+"""A small network with locally connected layers learns the 5,000 digits."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from digits_network import network, train
+from torch import Tensor
+
+from sweepconv.datasets import mnist5k
+
+
+@pytest.fixture(scope="module")
+def digits() -> list[tuple[Tensor, Tensor]]:
+    """Ten batches of 64."""
+    x, labels = map(torch.from_numpy, mnist5k())
+    chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:640]
+    return list(zip(x[chosen].split(64), labels[chosen].split(64), strict=True))
+
+
+def test_training_agrees_with_unfold(digits: list[tuple[Tensor, Tensor]]) -> None:
+    ours, theirs = (train(network(unfolded), digits[:3]) for unfolded in (False, True))
+    assert ours == pytest.approx(theirs, rel=1e-4)
+
+
+def test_training_learns(digits: list[tuple[Tensor, Tensor]]) -> None:
+    net = network(False)
+    passes = [sum(train(net, digits)) for _ in range(4)]
+    assert all(later < earlier for earlier, later in pairwise(passes))
+    assert passes[-1] < passes[0] / 2

@@ -1,0 +1,1 @@
+"""Tests that need Chromium; `make test-browser` runs them."""
