@@ -413,7 +413,8 @@ cdef inline void lay_out_patches(Sweep *s, const Extents *e, int threads) noexce
     s.rows = s.chunk
     s.panel_bytes = ceil_div(taps * s.source_chunk, s.tile.nb) * s.tile.nb * itemsize
     lay_out(s, pixels * s.panel_bytes, pixels * s.rows * itemsize,
-            2 * s.half * s.tile.nb * itemsize + s.panel_bytes, 0, 0, sizeof(sc_line), 0)
+            2 * s.half * s.tile.nb * itemsize + s.size[0] * s.panel_bytes, 0, 0,
+            sizeof(sc_line), 0)
 
 
 cdef inline bint scatters(const Sweep *s, const Extents *e) noexcept nogil:

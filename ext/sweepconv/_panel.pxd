@@ -14,6 +14,7 @@ from sweepconv._box cimport AXES, Array, Block, Filters, Phase, idx, merge
 from sweepconv._kernels cimport sc_tiles
 
 cdef enum:
+    FEW_VALUES = 4
     SQUARE = 8  # taps from which on they are worth a transposition of their own
 
 
@@ -58,6 +59,28 @@ cdef inline void pack_row(const sc_tiles *t, const Block *b, const char *source,
         at = end
 
 
+cdef inline void pack_images(const sc_tiles *t, const Block *b, const char *source, idx batch,
+                             idx space, const Columns *c, idx width, char *row) noexcept nogil:
+    """One row of all images, where these are many and the values of an element few: each value of a
+    run moves for all images at once; source at (first image, c, d, h, 0)."""
+    cdef const Phase *p = b.phase[2]
+    cdef idx at = b.low[3] * p.stride, last = at + b.extent[3], end, pace, n, i, j
+    while at < last:
+        end = min(p.end[at], last)
+        if p.index[at] < 0 or not c.whole:
+            for n in range(b.n[0]):
+                memset(row + n * b.pitch[0] * width, 0, (end - at) * width)
+        if p.index[at] >= 0:
+            pace = p.index[at + 1] - p.index[at] if end - at > 1 else 0
+            for i in range(c.repeat):
+                for j in range(c.count):
+                    t.move(row + i * c.pitch + j * t.itemsize, b.pitch[0] * width, width,
+                           <char *>source + p.index[at] * space + i * c.repeat_step + j * c.step,
+                           batch, pace * space, b.n[0], end - at)
+        row += (end - at) * width
+        at = end
+
+
 cdef inline void pack_source(const sc_tiles *t, const Block *b, const Array *x, idx first,
                              const Columns *c, idx width, idx beyond, char *panel) noexcept nogil:
     """The source panel of a block, elements of `width` bytes; channel `first` is its first.
@@ -65,22 +88,27 @@ cdef inline void pack_source(const sc_tiles *t, const Block *b, const Array *x, 
     `beyond` bytes of zeros follow, which the last tile reads and nobody uses: what stood there
     before could be denormal, and slow.
     """
-    cdef idx n, i, j, d, h
+    cdef idx _n, i, j, d, h
     cdef const char *image
     cdef char *row
-    for n in range(b.low[0], b.low[0] + b.n[0]):
-        image = x.data + n * x.batch + first * x.channel
-        for i in range(b.extent[1]):
-            d = b.phase[0].index[b.low[1] * b.stride[1] + i]
-            for j in range(b.extent[2]):
-                h = b.phase[1].index[b.low[2] * b.stride[2] + j]
-                row = panel + ((n - b.low[0]) * b.pitch[0] + i * b.pitch[1]
-                               + j * b.pitch[2]) * width
+    cdef bint many = c.repeat * c.count <= FEW_VALUES and b.n[0] >= 4 * c.repeat * c.count
+    for i in range(b.extent[1]):
+        d = b.phase[0].index[b.low[1] * b.stride[1] + i]
+        for j in range(b.extent[2]):
+            h = b.phase[1].index[b.low[2] * b.stride[2] + j]
+            row = panel + (i * b.pitch[1] + j * b.pitch[2]) * width
+            image = (x.data + b.low[0] * x.batch + first * x.channel + d * x.space[0]
+                     + h * x.space[1])
+            if many and d >= 0 and h >= 0:
+                pack_images(t, b, image, x.batch, x.space[2], c, width, row)
+                continue
+            for _n in range(b.n[0]):
                 if d < 0 or h < 0:
                     memset(row, 0, b.extent[3] * width)
                 else:
-                    pack_row(t, b, image + d * x.space[0] + h * x.space[1], x.space[2], c, width,
-                             row)
+                    pack_row(t, b, image, x.space[2], c, width, row)
+                row += b.pitch[0] * width
+                image += x.batch
     memset(panel + b.n[0] * b.pitch[0] * width, 0, beyond)
 
 

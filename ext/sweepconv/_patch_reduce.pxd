@@ -35,9 +35,24 @@ cdef inline idx even_run(const Phase *p, idx at, idx tap, idx *pace) noexcept no
     return n
 
 
+cdef inline void move_taps(const Sweep *s, char *to, idx channel, idx pitch, const char *source,
+                           idx pace, idx images, idx channels, idx run) noexcept nogil:
+    """A run of taps, of all channels and images; whichever are more move together."""
+    cdef idx itemsize = s.tile.itemsize, i
+    if images > channels:
+        for i in range(channels):
+            s.tile.move(to + i * channel, pitch, itemsize, source + i * s.source.channel,
+                        s.source.batch, pace, images, run)
+    else:
+        for i in range(images):
+            s.tile.move(to + i * pitch, channel, itemsize, source + i * s.source.batch,
+                        s.source.channel, pace, channels, run)
+
+
 cdef inline void pack_patch(const Sweep *s, const Block *b, const idx *at, const char *image,
-                            idx channels, char *patch) noexcept nogil:
-    """What the filters of the output at the coordinates `at` read, [channels][taps]."""
+                            idx images, idx channels, idx pitch, char *patch) noexcept nogil:
+    """What the filters of the output at the coordinates `at` read, [channels][taps], of each of
+    some images; the patch of the next is `pitch` bytes further on."""
     cdef idx itemsize = s.tile.itemsize, taps = box_taps(b.phase), i, j, k, run, pace, d, h, w
     cdef char *to
     for i in range(b.phase[0].taps):
@@ -50,31 +65,34 @@ cdef inline void pack_patch(const Sweep *s, const Block *b, const idx *at, const
                 w = b.phase[2].index[at[2] + b.phase[2].offset[k]]
                 run = even_run(b.phase[2], at[2], k, &pace)
                 if w >= 0:
-                    s.tile.move(to + k * itemsize, taps * itemsize, itemsize,
-                                image + d * s.source.space[0] + h * s.source.space[1]
-                                + w * s.source.space[2],
-                                s.source.channel, pace * s.source.space[2], channels, run)
+                    move_taps(s, to + k * itemsize, taps * itemsize, pitch,
+                              image + d * s.source.space[0] + h * s.source.space[1]
+                              + w * s.source.space[2], pace * s.source.space[2], images, channels,
+                              run)
                 k += run
 
 
-cdef inline void pack_patches(const Sweep *s, const Block *b, idx channel, idx channels, char *line,
-                              char *panels) noexcept nogil:
+cdef inline void pack_patches(const Sweep *s, const Block *b, idx channel, idx channels,
+                              char *patches, char *panels) noexcept nogil:
     """Panels of nb neighbouring values of all patches, [panels][pixels][nb], filled up with zeros;
-    by way of `line`, one patch."""
+    by way of the patches themselves, those of one output at a time."""
     cdef idx at[3]
-    cdef idx row = s.tile.nb * s.tile.itemsize, pixel, rest
+    cdef idx row = s.tile.nb * s.tile.itemsize, places = b.pixels // b.n[0], place, rest, panel
     cdef idx count = ceil_div(channels * box_taps(b.phase), s.tile.nb)
+    cdef const char *image = s.source.data + b.low[0] * s.source.batch + channel * s.source.channel
     cdef int a
-    for pixel in range(b.pixels):
-        rest = pixel
+    memset(patches, 0, b.n[0] * count * row)  # padding, and what fills the last panel
+    for place in range(places):
+        rest = place
         for a in range(2, -1, -1):
             at[a] = (b.low[a + 1] + rest % b.n[a + 1]) * b.stride[a + 1]
             rest //= b.n[a + 1]
-        memset(line, 0, count * row)
-        pack_patch(s, b, at, s.source.data + (b.low[0] + rest) * s.source.batch
-                   + channel * s.source.channel, channels, line)
-        s.tile.move(panels + pixel * row, b.pixels * row, s.tile.itemsize, line, row,
-                    s.tile.itemsize, count, s.tile.nb)
+        if place and s.reads_zeros:
+            memset(patches, 0, b.n[0] * count * row)
+        pack_patch(s, b, at, image, b.n[0], channels, count * row, patches)
+        for panel in range(count):
+            s.tile.move(panels + (panel * b.pixels + place) * row, places * row, s.tile.itemsize,
+                        patches + panel * row, count * row, s.tile.itemsize, b.n[0], s.tile.nb)
 
 
 cdef inline void pack_rows(const Sweep *s, const Block *b, idx target, idx count,

@@ -244,7 +244,7 @@ cdef void init_sweep(Sweep *s, Plan plan, idx itemsize, idx batch, idx groups, i
     memset(s, 0, sizeof(Sweep))
     s.tile = active_tiles(itemsize)
     s.batch, s.all_groups, s.sources, s.targets = batch, groups, sources, targets
-    s.winograd, s.wide = winograd, 1
+    s.winograd, s.wide, s.reads_zeros = winograd, 1, plan.reads_zeros
     if winograd:
         choose_values(s)
     else:

@@ -73,6 +73,7 @@ cdef struct Sweep:
     idx wide                # blocks of groups in a source panel
     idx space[3]            # local input gradient: of an image
     bint own_filters        # gather: each task packs the filters that it alone uses
+    bint reads_zeros        # of padding
     bint accumulate
     int *finite             # gather: cleared when a filter panel holds NaN or Inf
     char *panel_data        # filter panels, or the buffers of the weight gradient
