@@ -380,18 +380,24 @@ cdef inline void lay_out_reduce(Sweep *s, const Extents *e) noexcept nogil:
             (filter_panel_steps(e) + 1) * sizeof(idx), (most_pixels(s) + 1) * sizeof(sc_line), 0)
 
 
-cdef inline bint takes_patches(const Sweep *s, const Extents *e) noexcept nogil:
-    """Whether each sum has so few pixels that writing the filters is what takes the time, and the
-    channels and taps of a filter are one axis."""
+cdef inline bint filters_lie_flat(const Sweep *s) noexcept nogil:
+    """Whether the channels and taps of a filter are one contiguous axis, and targets whole values
+    apart."""
     cdef const Phase *phase[3]
     cdef int a
     for a in range(3):
         phase[a] = s.phases[a]
+    return (s.filters.target % s.tile.itemsize == 0
+            and contiguous_filters(phase, &s.filters, s.tile.itemsize))
+
+
+cdef inline bint takes_patches(const Sweep *s, const Extents *e) noexcept nogil:
+    """Whether each sum has so few pixels that writing the filters is what takes the time, and the
+    channels and taps of a filter are one axis."""
     return (s.kind == SC_OUTER and s.parts == 1 and s.batch > 0
             and s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3] == 1
             and most_pixels(s) <= PATCH_PIXELS
-            and s.filters.target % s.tile.itemsize == 0
-            and contiguous_filters(phase, &s.filters, s.tile.itemsize))
+            and filters_lie_flat(s))
 
 
 cdef inline void lay_out_patches(Sweep *s, const Extents *e, int threads) noexcept nogil:
@@ -429,12 +435,7 @@ cdef inline idx lay_out_scatter(Sweep *s, const Extents *e, int threads) noexcep
     and `panel_bytes` is a patch."""
     cdef idx itemsize = s.tile.itemsize, taps = filter_panel_steps(e), blocks, least, held
     cdef idx pixels = s.space[0] * s.space[1] * s.space[2] * itemsize
-    cdef const Phase *phase[3]
-    cdef int a
-    for a in range(3):
-        phase[a] = s.phases[a]
-    s.own_filters = (s.filters.target % itemsize != 0
-                     or not contiguous_filters(phase, &s.filters, itemsize))
+    s.own_filters = not filters_lie_flat(s)
     least = ceil_div(2 * s.tile.nb, taps)  # channels of a task: two tiles wide at least
     s.source_chunk = s.sources
     held = max(IMAGE_BYTES // (pixels * s.source_chunk), <idx>1)

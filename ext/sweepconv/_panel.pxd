@@ -14,7 +14,7 @@ from sweepconv._box cimport AXES, Array, Block, Filters, Phase, idx, merge
 from sweepconv._kernels cimport sc_tiles
 
 cdef enum:
-    FEW_VALUES = 4
+    FEW_COLUMNS = 4
     SQUARE = 8  # taps from which on they are worth a transposition of their own
 
 
@@ -91,7 +91,7 @@ cdef inline void pack_source(const sc_tiles *t, const Block *b, const Array *x, 
     cdef idx _n, i, j, d, h
     cdef const char *image
     cdef char *row
-    cdef bint many = c.repeat * c.count <= FEW_VALUES and b.n[0] >= 4 * c.repeat * c.count
+    cdef bint many = c.repeat * c.count <= FEW_COLUMNS and b.n[0] >= 4 * c.repeat * c.count
     for i in range(b.extent[1]):
         d = b.phase[0].index[b.low[1] * b.stride[1] + i]
         for j in range(b.extent[2]):

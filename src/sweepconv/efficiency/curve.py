@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from sweepconv.layers.files import Path, whole_file
 from sweepconv.sharing.table import Shown, Table
 
 Array: TypeAlias = "npt.NDArray[Any]"
-Path: TypeAlias = "str | os.PathLike[str]"
 
 SCHEMA = 1  # of the dictionary; grows when a key changes its meaning
 
@@ -99,17 +97,8 @@ class LearningCurve(Shown):
 
     def save(self, path: Path) -> None:
         """Write a JSON file, whole or not at all: under another name beside it, then renamed."""
-        temporary = f"{os.fspath(path)}.{secrets.token_hex(4)}.tmp"
-        try:
-            with open(temporary, "x", encoding="utf-8") as file:
-                file.write(self.json() + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        with whole_file(path, "x", encoding="utf-8") as file:
+            file.write(self.json() + "\n")
 
     @classmethod
     def load(cls, path: Path) -> LearningCurve:

@@ -6,8 +6,8 @@ import contextlib
 import os
 import secrets
 import zipfile
-from collections.abc import Mapping
-from typing import IO, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 
@@ -16,19 +16,14 @@ from .base import Array, Layer
 Path: TypeAlias = "str | os.PathLike[str]"
 
 
-def save(layer: Layer, path: Path) -> None:
-    """Write the parameters to `path` as an .npz file that `numpy.load` reads too.
-
-    The file appears whole or not at all: it is written under another name beside `path`, then
-    renamed.  Equal parameters give equal bytes.
-    """
+@contextlib.contextmanager
+def whole_file(path: Path, mode: str, encoding: str | None = None) -> Iterator[IO[Any]]:
+    """A file to write under another name beside `path`: at the end it is renamed, after an error
+    removed."""
     temporary = f"{os.fspath(path)}.{secrets.token_hex(4)}.tmp"
     try:
-        with open(temporary, "xb") as file:
-            with zipfile.ZipFile(file, "w") as archive:
-                for name, p in layer.params.items():
-                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                        np.lib.format.write_array(member, p, allow_pickle=False)
+        with open(temporary, mode, encoding=encoding) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -36,6 +31,18 @@ def save(layer: Layer, path: Path) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def save(layer: Layer, path: Path) -> None:
+    """Write the parameters to `path` as an .npz file that `numpy.load` reads too.
+
+    The file appears whole or not at all: it is written under another name beside `path`, then
+    renamed.  Equal parameters give equal bytes.
+    """
+    with whole_file(path, "xb") as file, zipfile.ZipFile(file, "w") as archive:
+        for name, p in layer.params.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, p, allow_pickle=False)
 
 
 def load(layer: Layer, path: Path) -> None:

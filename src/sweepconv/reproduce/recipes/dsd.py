@@ -9,6 +9,7 @@ import numpy as np
 
 from sweepconv import conv_weight_grad, local_conv_weight_grad
 from sweepconv.datasets import dsd
+from sweepconv.efficiency import dsd_alignment
 from sweepconv.reproduce.recipe import Done, Figure, Job, Recipe, Scale, figure
 
 D, SIGMA = 16, 0.5
@@ -55,12 +56,12 @@ def jobs(scale: Scale) -> list[Job]:
 
 
 def figures(done: list[Done], scale: Scale) -> list[Figure]:
-    (k, n), noise = AT, D * SIGMA ** 2
+    k, n = AT
     own = [d for d in done if d.arguments["k"] == k]
     place = own[0].arguments["sizes"].index(n)
     rows = []
-    for name, want in (("conv", 1 / (1 + k * noise / n)),
-                       ("local", 1 / (1 + k * k * noise / n + (k - 1) / n))):
+    for name in ("conv", "local"):
+        want = dsd_alignment(name, k=k, d=D, n=n, sigma=SIGMA)
         values = [d.result[name][place] for d in own]
         reach = 0.06 if scale.quick else 0.03
         rows.append(figure(f"{name}, cos² at k {k}, n {n}", values, want,

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from sweepconv.datasets import Labelled, mnist1d
-from sweepconv.layers import Adam, Conv, Dense, Flatten, ReLU, Residual, Sequential
+from sweepconv.layers import Adam, Conv, Dense, Flatten, Layer, ReLU, Residual, Sequential
 from sweepconv.reproduce.recipe import Done, Figure, Job, Recipe, Scale, figure
 from sweepconv.reproduce.training import in_order, per_cent, step
 
@@ -47,12 +47,16 @@ def data(n: int, shuffled: bool) -> Labelled:
 
 def train(name: str, shuffled: bool, seed: int, steps: int) -> float:
     """Test per cent after training; all seeds see the authors' one set."""
-    x, y = data(5000, shuffled)
-    net = network(name, np.random.default_rng(seed))
+    return trained(network(name, np.random.default_rng(seed)), data(5000, shuffled), TRAIN, steps)
+
+
+def trained(net: Layer, examples: Labelled, n: int, steps: int) -> float:
+    """Test per cent of `net` after training on the first n examples; the others are the test."""
+    x, y = examples
     adam = Adam(net, 1e-2)
-    for batch in in_order(TRAIN, 100, steps):
-        step(net, adam, x[:TRAIN][batch], y[:TRAIN][batch])
-    return per_cent(net, x[TRAIN:], y[TRAIN:])
+    for batch in in_order(n, 100, steps):
+        step(net, adam, x[:n][batch], y[:n][batch])
+    return per_cent(net, x[n:], y[n:])
 
 
 def jobs(scale: Scale) -> list[Job]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from sweepconv.layers import (
-    Adam,
     AvgPool,
     Conv,
     Dense,
@@ -17,9 +16,8 @@ from sweepconv.layers import (
     Sequential,
 )
 from sweepconv.reproduce.recipe import INF, Done, Figure, Job, Recipe, Scale, figure
-from sweepconv.reproduce.training import in_order, per_cent, step
 
-from .mnist1d import data
+from .mnist1d import data, trained
 
 HELD_BACK = 1000  # the last examples are the test
 POOLS = {"max": MaxPool, "average": AvgPool, "L2": L2Pool}
@@ -44,12 +42,8 @@ def network(kind: str, rng: np.random.Generator) -> Sequential:
 
 def train(kind: str, n: int, seed: int, steps: int) -> float:
     """Test per cent after training on n examples."""
-    x, y = data(n + HELD_BACK, False)
     net = network(kind, np.random.default_rng(seed))
-    adam = Adam(net, 1e-2)
-    for batch in in_order(n, 100, steps):
-        step(net, adam, x[:n][batch], y[:n][batch])
-    return per_cent(net, x[n:], y[n:])
+    return trained(net, data(n + HELD_BACK, False), n, steps)
 
 
 def jobs(scale: Scale) -> list[Job]:
