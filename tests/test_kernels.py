@@ -15,7 +15,7 @@ from support import DTYPES, ISAS, Array, Guarded
 import sweepconv as sc
 from sweepconv import _kernels
 
-OUTER, LANES, SPREAD = range(3)  # kinds of tiles, as in kernels.h
+OUTER, LANES, SPREAD, EACH = range(4)  # kinds of tiles, as in kernels.h
 BLOCK = 8  # elements on a side of the largest block that a move turns in registers
 
 
@@ -76,7 +76,7 @@ def test_outer(isa: str, dtype: Any, vectors: int, start: bool, pixels: bool) ->
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kind", [OUTER, LANES, SPREAD])
+@pytest.mark.parametrize("kind", [OUTER, LANES, SPREAD, EACH])
 def test_all_heights(isa: str, dtype: Any, kind: int) -> None:
     """Tiles of one vector are taller; every kind, in lines of 0 to 9 steps."""
     item = np.dtype(dtype).itemsize
@@ -99,8 +99,8 @@ def test_all_heights(isa: str, dtype: Any, kind: int) -> None:
                     x = (xa if i < half else xb).array[i % half * rs:]
                     for (at, wat), k, v in product(lines, range(length), range(vectors)):
                         a, b = at + k * ks, wat + k * ws
-                        one = (slice(a, a + lanes) if kind == LANES else
-                               slice(a + v * lanes, a + (v + 1) * lanes) if kind == SPREAD else a)
+                        one = (slice(a, a + lanes) if kind == LANES else a if kind == OUTER else
+                               slice(a + v * lanes, a + (v + 1) * lanes))
                         two = b if kind == SPREAD else slice(b + v * lanes, b + (v + 1) * lanes)
                         want[i, v * lanes:(v + 1) * lanes] += x[one] * w.array[two]
                 where = f"{vectors} vectors, half {half}, {length} steps"

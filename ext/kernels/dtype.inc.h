@@ -42,7 +42,7 @@ static const sc_tiles NAME(tiles) = {
     .half = MOST_HALF,
     .tall = TALL_HALF,
     .nb = NB,
-    .tile = {KIND(SC_OUTER), KIND(SC_LANES), KIND(SC_SPREAD)},
+    .tile = {KIND(SC_OUTER), KIND(SC_LANES), KIND(SC_SPREAD), KIND(SC_EACH)},
     .blend = {NAME(blend_SC_DATA2), NAME(blend_SC_FILTER2), NAME(blend_SC_OUTPUT2),
               NAME(blend_SC_DATA4), NAME(blend_SC_FILTER4), NAME(blend_SC_OUTPUT4)},
     .move = MOVE,

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 /* How a tile takes its two operands: see tile.inc.h. */
-enum { SC_OUTER, SC_LANES, SC_SPREAD, SC_KINDS };
+enum { SC_OUTER, SC_LANES, SC_SPREAD, SC_EACH, SC_KINDS };
 enum { SC_MOST_HALF = 7 };
 
 /* Where a line of steps starts in both operands, in elements. */

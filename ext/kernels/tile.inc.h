@@ -6,6 +6,7 @@
  *     SC_LANES   vector * vector   rows are pixels, lanes are groups; or rows are taps and lanes
  *                                  are pixels, whose sums are added up at the end
  *     SC_SPREAD  vector * one      lanes are pixels
+ *     SC_EACH    vector * vector   rows are pixels, lanes are twice as many groups
  *
  * The rows come in two halves with a base pointer each, so that one tile can serve the ends of two
  * image rows, and so that all row offsets stay in registers.  All loops over rows and vectors
@@ -109,6 +110,7 @@ static inline __attribute__((always_inline)) void NAME(tile)(
 TILES(SC_OUTER)
 TILES(SC_LANES)
 TILES(SC_SPREAD)
+TILES(SC_EACH)
 #undef TILES
 
 #define KIND(kind) \

@@ -64,8 +64,15 @@ cdef struct Filters:
     idx bank[3]
 
 
+cdef struct TapSet:
+    # A range of the taps of each axis, which ascend.
+    idx low[3]
+    idx high[3]
+
+
 cdef struct Block:
     const Phase *phase[3]
+    TapSet taps          # that its outputs read
     idx low[AXES]
     idx n[AXES]
     idx stride[AXES]
@@ -117,23 +124,32 @@ cdef inline bint cut_block(Block *b, const Phase **phase, idx batch, const idx *
     """Block number place[a] of `size[a]` outputs on each axis; False where it lies outside."""
     cdef idx count
     cdef int a
+    b.stride[0] = 1
     for a in range(AXES):
         count = phase[a - 1].count if a else batch
         b.low[a] = place[a] * size[a]
         b.n[a] = min(size[a], count - b.low[a])
         if b.n[a] <= 0:
             return False
-        b.stride[a] = phase[a - 1].stride if a else 1
-        b.extent[a] = (b.n[a] - 1) * b.stride[a] + (span(phase[a - 1]) if a else 1)
         if a:
             b.phase[a - 1] = phase[a - 1]
+            b.stride[a] = phase[a - 1].stride
+            b.taps.low[a - 1], b.taps.high[a - 1] = 0, phase[a - 1].taps
+    measure(b)
+    return True
+
+
+cdef inline void measure(Block *b) noexcept nogil:
+    """What follows from the outputs of a block, if its source is packed."""
+    cdef int a
+    for a in range(AXES):
+        b.extent[a] = (b.n[a] - 1) * b.stride[a] + (span(b.phase[a - 1]) if a else 1)
     b.pixels = b.n[0] * b.n[1] * b.n[2] * b.n[3]
     b.panel = NULL
     b.pitch[AXES - 1] = 1
     for a in range(AXES - 2, -1, -1):
         b.pitch[a] = b.pitch[a + 1] * b.extent[a + 1]
     find_lines(b)
-    return True
 
 
 cdef inline void find_lines(Block *b) noexcept nogil:
@@ -149,12 +165,13 @@ cdef inline void find_lines(Block *b) noexcept nogil:
 
 cdef inline bint is_panel(const Block *b, const Array *x, idx channels, idx itemsize,
                           Block *view) noexcept nogil:
-    """Whether x itself has the form of the block's panel; `view` is then the block that reads it.
+    """Whether x itself has the form of the block's panel, as far as its taps read it; `view` is then
+    the block that reads it.
 
-    So it is where channels are contiguous and no padding is read, as in a channels-last 1x1
+    So it is where channels are contiguous and those taps read no padding, as in a channels-last 1x1
     sweep.  The last half tile of a line may read beyond it, but must not beyond x.
     """
-    cdef idx unit = x.space[2], first, furthest
+    cdef idx unit = x.space[2], first, last, furthest
     cdef idx *stride = [x.batch, x.space[0], x.space[1], x.space[2]]
     cdef const Phase *p
     cdef int a
@@ -163,27 +180,31 @@ cdef inline bint is_panel(const Block *b, const Array *x, idx channels, idx item
         return False
     view[0] = b[0]
     view.panel = x.data + b.low[0] * x.batch
+    furthest = (b.n[0] - 1) * stride[0]
     for a in range(AXES):
-        if a:
-            p = b.phase[a - 1]
-            first = b.low[a] * b.stride[a]
-            if p.end[first] < first + b.extent[a] or p.index[first] < 0:
-                return False
-            if b.extent[a] > 1 and p.index[first + 1] != p.index[first] + 1:
-                return False
-            view.panel += p.index[first] * stride[a]
         if b.extent[a] > 1:
             if stride[a] % unit:
                 return False
             view.pitch[a] = stride[a] // unit
+        if a == 0:
+            continue
+        p = b.phase[a - 1]
+        if b.taps.low[a - 1] >= b.taps.high[a - 1]:
+            return False
+        first = b.low[a] * b.stride[a] + p.offset[b.taps.low[a - 1]]
+        last = (b.low[a] + b.n[a] - 1) * b.stride[a] + p.offset[b.taps.high[a - 1] - 1]
+        if p.index[first] < 0 or p.end[first] <= last:
+            return False
+        if last > first and p.index[first + 1] != p.index[first] + 1:
+            return False
+        view.panel += (p.index[first] - first + b.low[a] * b.stride[a]) * stride[a]
+        furthest += (last - b.low[a] * b.stride[a]) * stride[a]
     find_lines(view)
     view.scale = unit // itemsize
     if view.step * unit % 4096 == 0:  # all rows of a tile would share one set of the cache
         return False
-    furthest = b.half * view.step
-    for a in range(AXES):
-        furthest += (b.extent[a] - 1) * view.pitch[a]
-    return view.panel + furthest * unit + channels * itemsize <= x.end
+    furthest += b.half * view.step * unit
+    return view.panel + furthest + channels * itemsize <= x.end
 
 
 cdef inline void line_starts(const Block *b, idx scale, idx *start, idx pace) noexcept nogil:

@@ -6,13 +6,14 @@ output is summed by itself.  Those of `reduce` follow the shapes alone.
 """
 
 from sweepconv._box cimport AXES, Extents, Phase, ceil_div, idx
-from sweepconv._kernels cimport SC_LANES, SC_OUTER, SC_SPREAD, sc_line
+from sweepconv._gather cimport Item
+from sweepconv._kernels cimport SC_EACH, SC_LANES, SC_OUTER, SC_SPREAD, sc_line
 from sweepconv._panel cimport contiguous_filters
 from sweepconv._planes cimport channel_pitch, plane_size
 from sweepconv._runs cimport Pair, Run
 from sweepconv._task cimport (
-    FEW_CHANNELS, FEW_TARGETS, INIT, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS, WIDE_CHANNELS,
-    Sweep, best_half, channel_block, most_vectors, tile_edge, tile_positions,
+    FEW_CHANNELS, FEW_TARGETS, INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS,
+    WIDE_CHANNELS, Sweep, best_half, channel_block, most_vectors, tile_edge, tile_positions,
 )
 
 cdef enum:
@@ -98,6 +99,9 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last
         set_groups(s)
     elif groups < outer:
         s.kind, s.lanes, s.columns = SC_LANES, lanes, 2
+        if s.targets == 1 and s.all_groups > lanes:
+            s.kind, s.lanes, s.columns = SC_EACH, 2 * lanes, 1
+        s.in_place = gathers and last and s.sources == 1
         set_groups(s)
     else:
         choose_values(s)
@@ -121,6 +125,18 @@ cdef inline idx plane_pixels(const Sweep *s, idx channels) noexcept nogil:
     return min(max(pixels, LEAST_PLANE), MOST_PLANE)
 
 
+cdef inline idx even_depth(const Extents *e, idx rows) noexcept nogil:
+    """Outputs along d of a block of so many rows: then what neighbours read twice along d and h
+    is alike."""
+    cdef idx d = 1, over = (e.span[0] - e.stride[0]) * e.stride[1]
+    cdef idx under = (e.span[1] - e.stride[1]) * e.stride[0]
+    if over <= 0:
+        return 1
+    while d < min(e.outputs[0], rows) and (d + 1) * (d + 1) * under <= rows * over:
+        d += 1
+    return d
+
+
 cdef inline void choose_blocks(Sweep *s, const Extents *e, idx pixels) noexcept nogil:
     """Blocks of about `pixels` outputs, or Winograd's tiles: whole rows first, then more rows, then
     more images."""
@@ -132,6 +148,7 @@ cdef inline void choose_blocks(Sweep *s, const Extents *e, idx pixels) noexcept 
         n = left
         if a:  # where windows reach far, larger blocks, so that less is packed twice
             n = max(n, 2 * e.span[a - 1] // e.stride[a - 1]) if a == AXES - 1 else n
+            n = ceil_div(n, even_depth(e, n)) if a == 2 else n
         n = max(min(n, most), 1)
         s.blocks[a] = ceil_div(most, n)
         s.size[a] = ceil_div(most, max(s.blocks[a], 1))
@@ -197,7 +214,9 @@ cdef inline void lay_out(Sweep *s, idx source, idx pixels, idx spare, idx runs, 
     s.at[LINES] = at
     at += aligned(lines)
     s.at[INIT] = at
-    at += aligned(max(s.rows, s.chunk, s.held + 1) * s.tile.nb * s.tile.itemsize)
+    at += aligned(max(s.rows, s.items, s.held + 1) * s.tile.nb * s.tile.itemsize)
+    s.at[ITEMS] = at
+    at += aligned(s.items * sizeof(Item))
     s.at[OWN] = at
     s.scratch_bytes = at + aligned(own) + ALIGN
 
@@ -233,9 +252,9 @@ cdef inline idx gather_tasks(const Sweep *s) noexcept nogil:
 
 cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Large tasks, for the caches, but two for each thread where the work allows it."""
-    cdef idx most = LANE_PIXELS if s.kind == SC_LANES else BLOCK_PIXELS, pixels
-    if s.kind == SC_LANES and s.sources == 1:
-        s.wide = min(s.groups, <idx>WIDE_GROUPS)
+    cdef idx most = LANE_PIXELS if s.lanes > 1 else BLOCK_PIXELS, pixels
+    if s.lanes > 1 and s.sources == 1:
+        s.wide = min(s.groups, WIDE_GROUPS * s.tile.nb // (2 * s.lanes))
         most = min(most, WIDE_BYTES // (s.wide * s.unit))
     if s.planes:
         most = plane_pixels(s, widest_block(s, e))
@@ -261,7 +280,8 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
     # Filters that serve one block alone are packed where they are used: for local and dense that
     # is all of them, and a bank is read once.
     s.own_filters = (s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3] == 1
-                     and not s.planes)
+                     and not s.planes and not s.in_place)
+    s.items = s.wide * s.chunk
     if s.own_filters:
         s.panel_bytes = pack_scratch(s, e)
 
@@ -282,7 +302,7 @@ cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
         lay_out_planes(s, e)
         return
     lay_out(s, max(source_panel(s, e, widest_block(s, e)) * s.wide, pack_scratch(s, e)),
-            s.chunk * slots(s) * row, slots(s) * row if s.accumulate else 0,
+            s.items * slots(s) * row, slots(s) * row if s.accumulate else 0,
             2 * (most_pixels(s) + 2) * sizeof(Run) + (most_pixels(s) // 2 + 2) * sizeof(Pair),
             (filter_panel_steps(e) + 1) * sizeof(idx),
             (filter_panel_steps(e) + 1) * sizeof(sc_line),
@@ -337,7 +357,7 @@ cdef inline idx choose_shares(Sweep *s, const Extents *e) noexcept nogil:
     """Cut filters into shares whose sums fit the second-level cache, and where that gives few
     tasks also the pixels into parts.  From the shapes alone, so that bits never change."""
     cdef idx shares, blocks, taps = filter_panel_steps(e)
-    cdef idx pixels = LANE_PART_PIXELS if s.kind == SC_LANES else PART_PIXELS
+    cdef idx pixels = LANE_PART_PIXELS if s.lanes > 1 else PART_PIXELS
     s.source_chunk = min(s.sources, 128 if taps > 1 else 256)
     if s.planes:
         s.half = best_half(s, e.joined, taps // e.joined, min(s.targets, <idx>2))

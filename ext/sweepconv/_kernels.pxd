@@ -3,6 +3,7 @@ cdef extern from "kernels.h" nogil:
         SC_OUTER
         SC_LANES
         SC_SPREAD
+        SC_EACH
         SC_DATA2
         SC_FILTER2
         SC_OUTPUT2

@@ -12,7 +12,7 @@ from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, idx
 from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, sc_line
 from sweepconv._panel cimport even_taps, tap_offset, target_at, target_steps
 from sweepconv._planes cimport Planes, count_lines, find_planes, line_at, pack_planes, plane_taps
-from sweepconv._runs cimport TapSet, every_tap, find_lines
+from sweepconv._runs cimport find_lines
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, SPARE, TAPS, Part, Sweep, channel_block, cut_task, find_box, tap_block,
 )
@@ -39,12 +39,10 @@ cdef inline void plane_steps(const Sweep *s, Block *b, const Planes *p, const id
 
     The operands of SC_OUTER have their roles exchanged.
     """
-    cdef TapSet every
     cdef idx i, plane, filter
     if channels == 1:
-        every_tap(b, &every)
         b.scale = 1
-        t.len = find_lines(b, &every, start, first, taken, b.stride[3] == 1, 1, 1, t.line,
+        t.len = find_lines(b, &b.taps, start, first, taken, b.stride[3] == 1, 1, 1, t.line,
                            &t.lines)
         t.plane_step = 1
     else:

@@ -104,14 +104,14 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
         line_starts(&b, h.sources * s.lanes, &line[0].x, 2)
         for i in range(b.lines):
             line[i].w = i * b.length * s.tile.nb
-        source_columns(s, &s.source, h.group, h.sources, &columns)
+        source_columns(s, &s.source, h.group, 1, h.sources, &columns)
         pack_source(s.tile, &b, &s.source, first_source(s, h.group) + h.source, &columns,
                     h.sources * s.unit, 2 * s.half * s.unit, source)
         for panel in range(h.panels):
             target_columns(s, s.target.channel, h.group, h.panel + panel, &columns)
             move_pixels(s.tile, &b, &s.target, first_target(s, h.group, h.panel + panel), &columns,
                         dy, b.length, True)
-            sum_pixels(s, &b, &h, source, dy, taps, line, panel_vectors(s, h.panel + panel),
+            sum_pixels(s, &b, &h, source, dy, taps, line, panel_vectors(s, h.group, h.panel + panel),
                        zeros, sums + panel * h.panel_bytes)
         zeros = NULL
     if zeros != NULL:

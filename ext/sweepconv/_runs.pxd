@@ -8,27 +8,23 @@ changes no bit.  So runs are sorted by the taps that they need.
 from libc.string cimport memset
 
 from sweepconv._box cimport (
-    AXES, Block, Phase, ceil_div, idx, joined_taps, line_starts, merge,
+    AXES, Block, Phase, TapSet, ceil_div, idx, joined_taps, line_starts, merge,
 )
-from sweepconv._kernels cimport SC_LANES, sc_line
+from sweepconv._kernels cimport sc_line
+from sweepconv._pieces cimport axis_taps
 from sweepconv._panel cimport target_at, target_steps
 from sweepconv._task cimport Sweep
 
 cdef enum:
     KINDS = 64       # of runs that are told apart
-
-
-cdef struct TapSet:
-    # The taps of each axis that read more than padding zeros: a range, since taps ascend.
-    idx low[3]
-    idx high[3]
+    SHORT_SUM = 64   # steps of a tile up to which no taps are left out: finding them takes longer
 
 
 cdef struct Run:
     # `half` pixels in a line: half of a tile.
     idx source       # coordinate of the first in the panel
     idx slot         # first of its rows in the pixel panel
-    idx valid        # pixels that are in the line; none in a filler
+    idx valid        # pixels that are in the line
     TapSet taps
     idx kind         # runs of one kind have the same taps
     char *ready      # where the first belongs in the target, for channel 0
@@ -55,19 +51,6 @@ cdef struct Runs:
     idx ready_row    # values from one pixel to the next in the target; 0: sums cannot go there
 
 
-cdef inline void axis_taps(const Phase *p, idx first, idx count, idx *low,
-                           idx *high) noexcept nogil:
-    """Taps of an axis that read more than zeros for some of `count` outputs from `first` on."""
-    cdef idx t, i
-    low[0], high[0] = p.taps, 0
-    for t in range(p.taps):
-        for i in range(first, first + count):
-            if p.index[i * p.stride + p.offset[t]] >= 0:
-                low[0], high[0] = min(low[0], t), t + 1
-                break
-    low[0] = min(low[0], high[0])
-
-
 cdef inline bint reads_zeros(const Block *b, int a) noexcept nogil:
     """Whether the block reads padding zeros along spatial axis a."""
     cdef const Phase *p = b.phase[a]
@@ -82,7 +65,7 @@ cdef inline void find_taps(const Block *b, Runs *r) noexcept nogil:
     cdef Run *run = r.run
     cdef TapSet set
     for i in range(each):
-        axis_taps(b.phase[2], b.low[3] + i * b.half, run[i].valid, &run[i].taps.low[2],
+        axis_taps(b.phase[2], b.low[3] + run_start(b, r, i), run[i].valid, &run[i].taps.low[2],
                   &run[i].taps.high[2])
     for line in range(b.lines):
         at = line
@@ -90,8 +73,9 @@ cdef inline void find_taps(const Block *b, Runs *r) noexcept nogil:
             axis_taps(b.phase[a], b.low[a + 1] + at % b.n[a + 1], 1, &set.low[a], &set.high[a])
             at //= b.n[a + 1]
         for i in range(each):
-            set.low[2], set.high[2] = r.run[i].taps.low[2], r.run[i].taps.high[2]
-            run.taps = set
+            for a in range(2):
+                run.taps.low[a], run.taps.high[a] = set.low[a], set.high[a]
+            run.taps.low[2], run.taps.high[2] = r.run[i].taps.low[2], r.run[i].taps.high[2]
             run += 1
 
 
@@ -153,15 +137,9 @@ cdef inline idx ready_pace(const Sweep *s, const Block *b) noexcept nogil:
     target_steps(b, &s.target, steps)
     merge(b.n, steps, b.pixels, &length, &pace)
     if (s.accumulate or s.target.channel != s.tile.itemsize or length < b.length
-            or pace % s.tile.itemsize or (s.kind == SC_LANES and s.targets > 1)):
+            or pace % s.tile.itemsize or (s.lanes > 1 and s.targets > 1)):
         return 0
     return pace // s.tile.itemsize
-
-
-cdef inline void every_tap(const Block *b, TapSet *set) noexcept nogil:
-    cdef int a
-    for a in range(3):
-        set.low[a], set.high[a] = 0, b.phase[a].taps
 
 
 cdef inline void pair_runs(const Block *b, Runs *r) noexcept nogil:
@@ -185,10 +163,20 @@ cdef inline void pair_runs(const Block *b, Runs *r) noexcept nogil:
         pair += 1
 
 
-cdef inline void find_runs(const Sweep *s, const Block *b, Runs *r) noexcept nogil:
+cdef inline idx run_start(const Block *b, const Runs *r, idx i) noexcept nogil:
+    """Where run number `i` of a line starts.
+
+    The last overlaps its neighbour, where sums can go to the target one run at a time: pixels that
+    are made twice are the same both times, and whole runs need no detour.
+    """
+    cdef idx last = b.length - b.half
+    return min(i * b.half, last) if r.ready_row and last >= 0 else i * b.half
+
+
+cdef inline void find_runs(const Sweep *s, const Block *b, idx sum_steps, Runs *r) noexcept nogil:
     """Runs that cover the lines, sorted by the taps that they need where padding is read."""
     cdef idx steps[AXES]
-    cdef idx each = ceil_div(b.length, b.half), line, i
+    cdef idx each = ceil_div(b.length, b.half), line, i, first
     cdef Run *run = r.run
     cdef idx *start = <idx *>(r.run + b.lines * each + 2)  # read before it is overwritten
     cdef char *at
@@ -199,21 +187,22 @@ cdef inline void find_runs(const Sweep *s, const Block *b, Runs *r) noexcept nog
     for line in range(b.lines):
         at = target_at(b, &s.target, steps, line * b.length)
         for i in range(each):
-            run.source = start[line] + i * b.half * b.step
+            first = run_start(b, r, i)
+            run.source = start[line] + first * b.step
             run.slot = (line * each + i) * b.half
-            run.valid = min(b.half, b.length - i * b.half)
-            run.ready = at + i * b.half * r.ready_row * s.tile.itemsize
-            every_tap(b, &run.taps)
+            run.valid = min(b.half, b.length - first)
+            run.ready = at + first * r.ready_row * s.tile.itemsize
+            run.taps = b.taps
             run += 1
     r.count = b.lines * each
-    if b.length == b.n[3] and (reads_zeros(b, 0) or reads_zeros(b, 1) or reads_zeros(b, 2)):
+    if sum_steps > SHORT_SUM and b.panel == NULL and b.length == b.n[3] and (
+            reads_zeros(b, 0) or reads_zeros(b, 1) or reads_zeros(b, 2)):
         find_taps(b, r)
         sort_runs(r)
-    if r.count % 2:  # with a filler
+    if r.count % 2:  # the last once more
         run = r.run + r.count
         run[0] = r.run[r.count - 1]
         run.slot = r.count * b.half
-        run.valid = 0
         r.count += 1
     r.pair = <Pair *>(r.run + r.count)
     pair_runs(b, r)

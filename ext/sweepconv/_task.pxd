@@ -11,7 +11,7 @@ All else in a sweep is the same for both.
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Array, Block, Filters, Phase, box_taps, ceil_div, cut_block, idx
-from sweepconv._kernels cimport SC_LANES, SC_OUTER, sc_tile, sc_tiles
+from sweepconv._kernels cimport SC_OUTER, sc_tile, sc_tiles
 from sweepconv._panel cimport Columns, move_filters
 
 cdef enum:
@@ -28,6 +28,7 @@ cdef enum:
     TAPS
     LINES
     INIT
+    ITEMS
     OWN
     PARTS
 
@@ -57,6 +58,7 @@ cdef struct Sweep:
     idx blocks[AXES]        # of the largest box
     idx chunk               # filter panels of a task
     idx chunks
+    idx items               # gather: filter panels that a source panel meets, at most
     idx group_chunk         # gather: blocks of groups of a task
     idx group_chunks
     idx half                # rows of half a tile, where it is fixed
@@ -71,6 +73,7 @@ cdef struct Sweep:
     idx vector_channels     # Winograd: sources, filled up to whole vectors
     idx held                # Winograd: filter panels whose products are held at once
     idx wide                # blocks of groups in a source panel
+    bint in_place           # gather: the source is read where it lies, but for its borders
     idx space[3]            # local input gradient: of an image
     bint own_filters        # gather: each task packs the filters that it alone uses
     bint reads_zeros        # of padding
@@ -163,14 +166,20 @@ cdef inline idx target_count(const Sweep *s, idx panel) noexcept nogil:
     return min(s.columns, s.targets - panel * s.columns)
 
 
-cdef inline int panel_vectors(const Sweep *s, idx panel) noexcept nogil:
-    """Vectors that the targets of a panel fill: 1 or 2."""
-    return 1 if 2 * target_count(s, panel) <= s.columns else 2
+cdef inline idx used_values(const Sweep *s, idx group, idx panel) noexcept nogil:
+    """Of a row of a filter panel: up to the last in use."""
+    return (target_count(s, panel) - 1) * s.lanes + lane_count(s, group)
 
 
-cdef inline bint fills(const Sweep *s, idx panel) noexcept nogil:
-    """Whether the targets of a panel fill its vectors."""
-    return 2 * target_count(s, panel) == panel_vectors(s, panel) * s.columns
+cdef inline int panel_vectors(const Sweep *s, idx group, idx panel) noexcept nogil:
+    """Vectors that the values of a panel fill: 1 or 2."""
+    return 1 if 2 * used_values(s, group, panel) <= s.tile.nb else 2
+
+
+cdef inline bint fills(const Sweep *s, idx group, idx panel) noexcept nogil:
+    """Whether the values of a panel fill its vectors."""
+    return (2 * used_values(s, group, panel) == panel_vectors(s, group, panel) * s.tile.nb
+            and (s.lanes == 1 or target_count(s, panel) == 1))
 
 
 cdef inline int most_vectors(const Sweep *s) noexcept nogil:
@@ -189,23 +198,23 @@ cdef inline idx best_half(const Sweep *s, idx length, idx lines, int vectors) no
     cdef idx half = s.tile.tall if vectors == 1 else s.tile.half, best = half, least = -1, cost
     while half > 0:
         cost = (lines * ceil_div(length, half) + 1) // 2 * max(2 * half * vectors + 1, 10)
-        if least < 0 or cost < least:
+        if least < 0 or cost <= least:
             best, least = half, cost
         half -= 1
     return best
 
 
-cdef inline void source_columns(const Sweep *s, const Array *x, idx group, idx channels,
-                                Columns *c) noexcept nogil:
-    """How the channels of a block of groups stand in x and in an element of the source panel."""
+cdef inline void source_columns(const Sweep *s, const Array *x, idx group, idx groups,
+                                idx channels, Columns *c) noexcept nogil:
+    """How the channels of blocks of groups stand in x and in an element of the source panel."""
     if s.kind == SC_OUTER:
         c.repeat, c.repeat_step, c.count, c.step = 1, 0, channels, x.channel
     else:
         c.repeat, c.repeat_step = channels, x.channel
-        c.count = min(s.lanes * s.wide, s.all_groups - group * s.lanes)
+        c.count = min(s.lanes * groups, s.all_groups - group * s.lanes)
         c.step = s.sources * x.channel
     c.pitch = s.unit
-    c.whole = s.kind == SC_OUTER or c.count == s.lanes * s.wide
+    c.whole = s.kind == SC_OUTER or c.count == s.lanes * groups
 
 
 cdef inline void target_columns(const Sweep *s, idx channel, idx group, idx panel,

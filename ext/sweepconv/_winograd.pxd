@@ -134,7 +134,7 @@ cdef inline void transform_source(const Sweep *s, Block *b, const Tiles *t, idx 
     while first < s.sources:
         count = min(<idx>WIDE_CHANNELS, s.sources - first)
         width = min(<idx>WIDE_CHANNELS, pitch - first)
-        source_columns(s, &s.source, group, count, &columns)
+        source_columns(s, &s.source, group, 1, count, &columns)
         columns.whole = count == width
         for a in range(1, AXES):
             if b.extent[a] < t.size[a]:
@@ -171,7 +171,7 @@ cdef inline void multiply(const Sweep *s, const Tiles *t, const char *filters, i
         while True:
             count = min(<idx>PRODUCTS, s.sources - first)
             for i in range(panels):
-                tile = s.tile.tile[s.kind][panel_vectors(s, panel + i) - 1][t.half - 1]
+                tile = s.tile.tile[s.kind][panel_vectors(s, 0, panel + i) - 1][t.half - 1]
                 w = filters + i * s.panel_bytes + (place * s.sources + first) * row
                 r = 0
                 while r < t.rows:
