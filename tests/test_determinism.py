@@ -52,6 +52,14 @@ LARGE = [
     Case((70, 900), (130, 900), family="dense"),
 ]
 
+# Depthwise: channels-last they are read where they lie, in pieces; others are packed.
+BORDERS = [
+    Case((3, 40, 11, 9), (40, 1, 3, 3), padding=1, groups=40, bias=True, dtype="float32"),
+    Case((1, 21, 14, 15), (21, 1, 5, 4), padding=((4, 1), (0, 2)), stride=(2, 1), groups=21),
+    Case((2, 19, 12, 13), (38, 1, 3, 3), padding=2, dilation=2, groups=19, dtype="float32"),
+    Case((1, 24, 5, 9, 10), (24, 1, 3, 3, 3), padding=1, stride=(1, 2, 2), groups=24),
+]
+
 
 def problems(verbs: list[str], cases: list[Case]) -> pytest.MarkDecorator:
     """Every verb with every case of its family."""
@@ -107,6 +115,30 @@ def test_any_split_of_the_batch(verb: str, case: Case) -> None:
             assert same_bits(batch_of(case, verb, values, slice(low, high)), whole[low:high])
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sizes", [(1300, 201), (70, 48), (600, 33)], ids=str)
+@pytest.mark.parametrize("verb", ["dense", "dense_input_grad"])
+def test_one_vector_has_the_bits_of_a_batch(verb: str, sizes: tuple[int, int], dtype: str,
+                                            packed: bool) -> None:
+    """It is summed in another tile."""
+    inputs, outputs = sizes
+    rng = np.random.default_rng(inputs)
+    w: Any = rng.standard_normal((outputs, inputs)).astype(dtype)
+    data = rng.standard_normal((5, inputs if verb == "dense" else outputs)).astype(dtype)
+    if packed:
+        w = sc.pack(w, verb=verb)
+
+    def run_on(rows: Array) -> Array:
+        if verb == "dense":
+            return sc.dense(rows, w)
+        return sc.dense_input_grad(rows, w, (len(rows), inputs))
+
+    whole = run_on(data)
+    for i in range(5):
+        assert same_bits(run_on(data[i:i + 1]), whole[i:i + 1])
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_repeated_calls(verb: str) -> None:
     for case in [c for c in LARGE if c.family == family_of(verb)][:2]:
@@ -115,7 +147,7 @@ def test_repeated_calls(verb: str) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@problems(VERBS, [*SMALL.values(), LARGE[0], LARGE[9], LARGE[13]])
+@problems(VERBS, [*SMALL.values(), *BORDERS, LARGE[0], LARGE[9], LARGE[13]])
 def test_any_memory_order_of_the_operands(verb: str, case: Case, layout: str) -> None:
     values = operands(verb, case)
     expected = digest(call(verb, case, values))

@@ -6,7 +6,7 @@ output is summed by itself.  Those of `reduce` follow the shapes alone.
 """
 
 from sweepconv._box cimport AXES, Extents, Phase, ceil_div, idx
-from sweepconv._gather cimport Item
+from sweepconv._items cimport Item
 from sweepconv._kernels cimport SC_EACH, SC_LANES, SC_OUTER, SC_SPREAD, sc_line
 from sweepconv._panel cimport contiguous_filters
 from sweepconv._planes cimport channel_pitch, plane_size

@@ -12,6 +12,7 @@ from sweepconv._box cimport Block, Phase, box_taps, idx, is_panel, tap_starts
 from sweepconv._kernels cimport sc_line, sc_tile
 from sweepconv._panel cimport Columns, move_columns, move_pixels, pack_source
 from sweepconv._pieces cimport lies_inside, next_piece
+from sweepconv._items cimport Item, Sums, strip_items, sum_strips
 from sweepconv._runs cimport Pair, Run, Runs, find_lines, find_runs
 from sweepconv._task cimport (
     INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, best_half, channel_block,
@@ -21,27 +22,6 @@ from sweepconv._task cimport (
 
 cdef enum:
     FEW_STEPS = 128
-
-
-cdef struct Item:
-    # A filter panel that a source panel meets, and its sums.
-    idx group
-    idx panel
-    idx source           # bytes from the source of the first item to its own
-    idx target           # bytes from channel 0 of the target to its own
-    char *filters        # at the first tap and channel
-    char *pixels         # sums, [slots][nb]
-    char *init           # what they start from, [nb]; NULL: from themselves
-    sc_tile tile
-    bint ready           # the sums are complete with the last tap, and can go to the target at once
-
-
-cdef struct Sums:
-    # Items whose sums are formed side by side: run by run, so that they share its source.
-    Item *item
-    idx items
-    bint one_channel     # steps are from tap to tap
-    bint skip            # filters are finite: taps that read zeros alone may be left out
 
 
 cdef inline void sum_pairs(const Sweep *s, const Block *b, const Runs *r, const Sums *m,
@@ -75,9 +55,10 @@ cdef inline void sum_pairs(const Sweep *s, const Block *b, const Runs *r, const 
 
 
 cdef inline void sum_taps(const Sweep *s, const Block *b, const Runs *r, const Sums *m,
-                          const idx *taps, idx count, const char *source, idx total, idx block,
+                          const idx *taps, idx count, const char *source, idx total,
                           sc_line *line) noexcept nogil:
     """Add all taps of `count` channels to the sums of some items."""
+    cdef idx block = tap_block(b.phase, max(count, <idx>1))
     cdef idx first = 0, filter_at = 0, taken, joined, i, next, item, lines = 0
     while True:
         taken = min(block, total - first)
@@ -196,6 +177,8 @@ cdef inline void sum_groups(const Sweep *s, Block *b, const Runs *r, const Part 
     cdef idx items = groups * (part.last_panel - part.panel)
     cdef const char *source = scratch
     cdef Item *item = <Item *>(scratch + s.at[ITEMS])
+    cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
+    cdef idx strips = strip_items(s, b, group, part.panel, part.last_panel)
     cdef bint last, to_target
     cdef Sums m
     while True:
@@ -212,20 +195,23 @@ cdef inline void sum_groups(const Sweep *s, Block *b, const Runs *r, const Part 
         to_target = last and r.ready_row != 0
         width = items_at_once(s, b, items, count, to_target)
         # Sums wait for the next channel block in a pixel panel for each item.
-        pixel_step = r.count * b.half * row if block < s.sources or width > 1 else 0
+        pixel_step = r.count * b.half * row if block < s.sources or max(width, strips) > 1 else 0
         for i in range(items):
-            find_item(s, b, part, group, i, first, to_target, pixel_step, scratch, item + i)
+            find_item(s, b, part, group, i, first, to_target and i >= strips, pixel_step, scratch,
+                      item + i)
         m.one_channel, m.skip = count == 1, s.finite[0]
         at = 0
         while at < items:
-            m.item, m.items = item + at, min(width, items - at)
-            if s.own_filters:
-                m.skip = pack_own(s, b, m.item, first, count)
-            sum_taps(s, b, r, &m, taps, count, source, total if count else 0,
-                     tap_block(b.phase, max(count, <idx>1)), <sc_line *>(scratch + s.at[LINES]))
+            m.item, m.items = item + at, strips if at < strips else min(width, items - at)
+            if at < strips:
+                sum_strips(s, b, r, &m, taps, first, count, source, total if count else 0, line)
+            else:
+                if s.own_filters:
+                    m.skip = pack_own(s, b, m.item, first, count)
+                sum_taps(s, b, r, &m, taps, count, source, total if count else 0, line)
             for i in range(m.items if last else 0):
                 write_pixels(s, b, m.item + i, r, scratch + s.at[SPARE])
-            at += width
+            at += m.items
         first += count
         if last:
             break

@@ -29,7 +29,7 @@ cdef inline bint reads_all(const Phase *p, idx output) noexcept nogil:
 
 cdef inline idx piece_size(const Phase *p, idx first, idx most, idx *low,
                            idx *high) noexcept nogil:
-    """Outputs of an axis from `first` on that read the same taps: all inside, or one at a border."""
+    """Outputs of an axis from `first` on that read the same taps: those inside, or one."""
     cdef idx n = 1
     axis_taps(p, first, 1, low, high)
     if p.taps and reads_all(p, first):

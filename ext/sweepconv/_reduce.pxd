@@ -111,8 +111,9 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
             target_columns(s, s.target.channel, h.group, h.panel + panel, &columns)
             move_pixels(s.tile, &b, &s.target, first_target(s, h.group, h.panel + panel), &columns,
                         dy, b.length, True)
-            sum_pixels(s, &b, &h, source, dy, taps, line, panel_vectors(s, h.group, h.panel + panel),
-                       zeros, sums + panel * h.panel_bytes)
+            sum_pixels(s, &b, &h, source, dy, taps, line,
+                       panel_vectors(s, h.group, h.panel + panel), zeros,
+                       sums + panel * h.panel_bytes)
         zeros = NULL
     if zeros != NULL:
         memset(sums, 0, h.panels * h.panel_bytes)

@@ -24,7 +24,7 @@ cdef struct Run:
     # `half` pixels in a line: half of a tile.
     idx source       # coordinate of the first in the panel
     idx slot         # first of its rows in the pixel panel
-    idx valid        # pixels that are in the line
+    idx valid        # pixels that are in the line; none in a filler, which is made for nothing
     TapSet taps
     idx kind         # runs of one kind have the same taps
     char *ready      # where the first belongs in the target, for channel 0
@@ -158,7 +158,7 @@ cdef inline void pair_runs(const Block *b, Runs *r) noexcept nogil:
             run = r.run + 2 * i + j
             pair.source[j], pair.slot[j], pair.valid[j] = run.source, run.slot, run.valid
             pair.ready[j] = run.ready
-            pair.whole = pair.whole and run.valid == b.half
+            pair.whole = pair.whole and (run.valid == b.half or run.valid == 0)
         r.whole = r.whole and pair.whole
         pair += 1
 
@@ -199,10 +199,11 @@ cdef inline void find_runs(const Sweep *s, const Block *b, idx sum_steps, Runs *
             reads_zeros(b, 0) or reads_zeros(b, 1) or reads_zeros(b, 2)):
         find_taps(b, r)
         sort_runs(r)
-    if r.count % 2:  # the last once more
+    if r.count % 2:  # with a filler: the last once more
         run = r.run + r.count
         run[0] = r.run[r.count - 1]
         run.slot = r.count * b.half
+        run.valid = 0
         r.count += 1
     r.pair = <Pair *>(r.run + r.count)
     pair_runs(b, r)
