@@ -165,8 +165,8 @@ cdef inline void find_lines(Block *b) noexcept nogil:
 
 cdef inline bint is_panel(const Block *b, const Array *x, idx channels, idx itemsize,
                           Block *view) noexcept nogil:
-    """Whether x itself has the form of the block's panel, as far as its taps read it; `view` is then
-    the block that reads it.
+    """Whether x itself has the form of the block's panel, as far as its taps read it; `view` is
+    then the block that reads it.
 
     So it is where channels are contiguous and those taps read no padding, as in a channels-last 1x1
     sweep.  The last half tile of a line may read beyond it, but must not beyond x.

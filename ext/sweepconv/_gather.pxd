@@ -219,7 +219,7 @@ cdef inline void sum_groups(const Sweep *s, Block *b, const Runs *r, const Part 
 
 cdef inline void gather_block(const Sweep *s, Block *b, const Part *part,
                               char *scratch) noexcept nogil:
-    """All that a task makes of one block of outputs; its source is packed, or read where it lies."""
+    """All that a task makes of one block of outputs, whose source is packed, or read as it lies."""
     cdef Block view
     cdef Runs runs
     cdef idx taps = box_taps(b.phase), group = part.group, groups

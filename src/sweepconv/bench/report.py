@@ -151,8 +151,9 @@ def _method(result: Result) -> str:
         "Runtime and OpenBLAS), so that none disturbs the next; this makes short calls a little "
         "slower than they can be alone. Times are medians of rounds, with arrays that were used "
         "just before. Operands lie ready in the memory order of the entry, and filters are packed "
-        "where an entry's name says so, or where the peer compiles them in. Every result is a new "
-        "array, but for ONNX Runtime and OpenVINO, which write to one that stays.")
+        "where an entry's name says so, or where the peer compiles them in. Results of ONNX "
+        "Runtime, OpenVINO, NumPy's matmul and our entries with packed filters or out= go to an "
+        "array that stays from call to call, all others to a new one.")
     kept = {"settings": s, "machine": result["machine"], "environment": result["environment"],
             "peers": result["peers"]}
     return paragraph(said) + f"<pre>{escape(json.dumps(kept, indent=1))}</pre>"

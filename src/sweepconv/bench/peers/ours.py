@@ -1,4 +1,5 @@
-"""This library: both memory orders, filters packed or not, and `algorithm="fast"` apart."""
+"""This library: both memory orders, `algorithm="fast"` apart, and each of these also with all kept
+from call to call that can be: packed filters and the result's memory (`out=`), as sessions do."""
 
 from __future__ import annotations
 
@@ -22,17 +23,16 @@ class Peer(PeerBase):
     def entries(self, case: Case) -> Entries:
         family, direction = case.layer.family, case.direction
         orders = ["first"] if family == "dense" else ["first", "last"]
-        packs = [False] if direction == "w" else [False, True]
         found: dict[str, Callable[[], Call]] = {}
         for order in orders:
-            for packed in packs:
-                name = f"{order} packed" if packed else order
-                found[name] = partial(self._call, case, order, packed)
+            for kept in (False, True):
+                name = order + (" out=" if direction == "w" else " packed") * kept
+                found[name] = partial(self._call, case, order, kept)
                 if family == "conv" and direction != "w":
-                    found[FAST + name] = partial(self._fast, case, order, packed)
+                    found[FAST + name] = partial(self._fast, case, order, kept)
         return found
 
-    def _call(self, case: Case, order: str, packed: bool = False,
+    def _call(self, case: Case, order: str, kept: bool = False,
               algorithm: str | None = None) -> Call:
         operands = dict(zip(case.operands, case.given(), strict=True))
         if order == "last":
@@ -41,15 +41,19 @@ class Peer(PeerBase):
         keywords: dict[str, Any] = {} if case.layer.family == "dense" else case.keywords()
         if algorithm:
             keywords["algorithm"] = algorithm
-        filters = sweepconv.pack(b, verb=verb_name(case), **keywords) if packed else b
-        keywords["n_threads"] = self.n_threads
         function = getattr(sweepconv, verb_name(case))
         shape = () if case.direction == "f" else (case.shapes[case.result],)
+        filters = b
+        if kept:
+            if case.direction != "w":
+                filters = sweepconv.pack(b, verb=verb_name(case), **keywords)
+            keywords["out"] = function(a, filters, *shape, **keywords)
+        keywords["n_threads"] = self.n_threads
         return Call(lambda: function(a, filters, *shape, **keywords))
 
-    def _fast(self, case: Case, order: str, packed: bool) -> Call:
+    def _fast(self, case: Case, order: str, kept: bool) -> Call:
         """Only where its bits are not those of the direct sweep: else it is that."""
-        fast = self._call(case, order, packed, algorithm="fast")
+        fast = self._call(case, order, kept, algorithm="fast")
         if np.array_equal(fast.run(), self._call(case, order).run()):
             raise NotOffered
         return fast
