@@ -85,6 +85,7 @@ cdef struct Block:
     idx scale            # values from one coordinate to the next
     idx half             # rows of half a tile
     const char *panel    # the coordinate (0, 0, 0, 0) and channel 0 of the source
+    const char *last     # the last coordinate that its taps read
 
 
 cdef inline idx ceil_div(idx a, idx b) noexcept nogil:
@@ -163,15 +164,15 @@ cdef inline void find_lines(Block *b) noexcept nogil:
         b.lines *= b.n[a]
 
 
-cdef inline bint is_panel(const Block *b, const Array *x, idx channels, idx itemsize,
+cdef inline bint is_panel(const Block *b, const Array *x, idx itemsize,
                           Block *view) noexcept nogil:
     """Whether x itself has the form of the block's panel, as far as its taps read it; `view` is
     then the block that reads it.
 
     So it is where channels are contiguous and those taps read no padding, as in a channels-last 1x1
-    sweep.  The last half tile of a line may read beyond it, but must not beyond x.
+    sweep.
     """
-    cdef idx unit = x.space[2], first, last, furthest
+    cdef idx unit = x.space[2], first, last
     cdef idx *stride = [x.batch, x.space[0], x.space[1], x.space[2]]
     cdef const Phase *p
     cdef int a
@@ -180,7 +181,7 @@ cdef inline bint is_panel(const Block *b, const Array *x, idx channels, idx item
         return False
     view[0] = b[0]
     view.panel = x.data + b.low[0] * x.batch
-    furthest = (b.n[0] - 1) * stride[0]
+    view.last = view.panel + (b.n[0] - 1) * stride[0]
     for a in range(AXES):
         if b.extent[a] > 1:
             if stride[a] % unit:
@@ -198,13 +199,10 @@ cdef inline bint is_panel(const Block *b, const Array *x, idx channels, idx item
         if last > first and p.index[first + 1] != p.index[first] + 1:
             return False
         view.panel += (p.index[first] - first + b.low[a] * b.stride[a]) * stride[a]
-        furthest += (last - b.low[a] * b.stride[a]) * stride[a]
+        view.last += p.index[last] * stride[a]
     find_lines(view)
     view.scale = unit // itemsize
-    if view.step * unit % 4096 == 0:  # all rows of a tile would share one set of the cache
-        return False
-    furthest += b.half * view.step * unit
-    return view.panel + furthest + channels * itemsize <= x.end
+    return view.step * unit % 4096 != 0  # else all rows of a tile share one set of the cache
 
 
 cdef inline void line_starts(const Block *b, idx scale, idx *start, idx pace) noexcept nogil:

@@ -23,6 +23,7 @@ cdef enum:
     LANE_PIXELS = 2352        # with lanes for groups, panels are as narrow as a vector
     WIDE_GROUPS = 8           # vectors of a pixel that are packed at once, for depthwise sweeps
     WIDE_BYTES = 160 * 1024
+    MOST_READS = 9            # of an element of a depthwise source that is read where it lies
     LANE_PART_PIXELS = 784
     PLANE_BYTES = 512 * 1024  # planes of a block and its sums: half of them in the second level
     LEAST_PLANE = 512         # pixels
@@ -101,10 +102,17 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last
         s.kind, s.lanes, s.columns = SC_LANES, lanes, 2
         if s.targets == 1 and s.all_groups > lanes:
             s.kind, s.lanes, s.columns = SC_EACH, 2 * lanes, 1
-        s.in_place = gathers and last and s.sources == 1
+        s.in_place = gathers and last and pays_in_place(s, e)
         set_groups(s)
     else:
         choose_values(s)
+
+
+cdef inline bint pays_in_place(const Sweep *s, const Extents *e) noexcept nogil:
+    """Whether a channels-last depthwise source is better read where it lies: where elements are read
+    so few times that a packed copy, whose pixels are nearer to each other, does not pay."""
+    cdef idx stride = e.stride[0] * e.stride[1] * e.stride[2]
+    return s.sources == 1 and filter_panel_steps(e) <= MOST_READS * stride
 
 
 cdef inline void set_groups(Sweep *s) noexcept nogil:
@@ -253,6 +261,8 @@ cdef inline idx gather_tasks(const Sweep *s) noexcept nogil:
 cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Large tasks, for the caches, but two for each thread where the work allows it."""
     cdef idx most = LANE_PIXELS if s.lanes > 1 else BLOCK_PIXELS, pixels
+    if s.source.space[2] % 2048 == 0:  # pixels would share two sets of the first-level cache
+        s.in_place = False
     if s.lanes > 1 and s.sources == 1:
         s.wide = min(s.groups, WIDE_GROUPS * s.tile.nb // (2 * s.lanes))
         most = min(most, WIDE_BYTES // (s.wide * s.unit))

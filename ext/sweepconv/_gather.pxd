@@ -8,12 +8,12 @@ a tile, the batch or the threads.
 
 from libc.string cimport memset
 
-from sweepconv._box cimport Block, Phase, box_taps, idx, is_panel, tap_starts
+from sweepconv._box cimport Block, Phase, box_taps, ceil_div, idx, is_panel, tap_starts
 from sweepconv._kernels cimport sc_line, sc_tile
 from sweepconv._panel cimport Columns, move_columns, move_pixels, pack_source
 from sweepconv._pieces cimport lies_inside, next_piece
 from sweepconv._items cimport Item, Sums, strip_items, sum_strips
-from sweepconv._runs cimport Pair, Run, Runs, find_lines, find_runs
+from sweepconv._runs cimport Pair, Run, Runs, find_lines, find_runs, rows_beyond
 from sweepconv._task cimport (
     INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, best_half, channel_block,
     cut_task, fills, first_source, first_target, most_vectors, move_panel,
@@ -217,6 +217,18 @@ cdef inline void sum_groups(const Sweep *s, Block *b, const Runs *r, const Part 
             break
 
 
+cdef inline bint reads_in_place(const Sweep *s, const Block *b, Block *view) noexcept nogil:
+    """Whether the source of a block can be read where it lies, and nothing beyond its end; `view`
+    is then the block that does."""
+    cdef idx vector = s.tile.nb // 2 if s.lanes > 1 else 1, beyond
+    if (s.lanes > 1 and s.sources > 1) or not is_panel(b, &s.source, s.tile.itemsize, view):
+        return False
+    view.half = best_half(s, view.length, view.lines, most_vectors(s))
+    beyond = (rows_beyond(s, view) * view.step * view.scale
+              + ceil_div(s.all_groups * s.sources, vector) * vector)
+    return view.last + beyond * s.tile.itemsize <= s.source.end
+
+
 cdef inline void gather_block(const Sweep *s, Block *b, const Part *part,
                               char *scratch) noexcept nogil:
     """All that a task makes of one block of outputs, whose source is packed, or read as it lies."""
@@ -224,9 +236,7 @@ cdef inline void gather_block(const Sweep *s, Block *b, const Part *part,
     cdef Runs runs
     cdef idx taps = box_taps(b.phase), group = part.group, groups
     cdef idx *start = <idx *>(scratch + s.at[TAPS])
-    b.half = s.tile.tall
-    if (s.lanes == 1 or s.sources == 1) and is_panel(
-            b, &s.source, s.groups * s.lanes * s.sources, s.tile.itemsize, &view):
+    if reads_in_place(s, b, &view):
         b = &view
     b.half = best_half(s, b.length, b.lines, most_vectors(s))
     runs.run = <Run *>(scratch + s.at[RUNS])

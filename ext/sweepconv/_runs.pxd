@@ -173,6 +173,11 @@ cdef inline idx run_start(const Block *b, const Runs *r, idx i) noexcept nogil:
     return min(i * b.half, last) if r.ready_row and last >= 0 else i * b.half
 
 
+cdef inline idx rows_beyond(const Sweep *s, const Block *b) noexcept nogil:
+    """How many pixels beyond its line a tile may read."""
+    return 0 if b.length >= b.half and ready_pace(s, b) else b.half
+
+
 cdef inline void find_runs(const Sweep *s, const Block *b, idx sum_steps, Runs *r) noexcept nogil:
     """Runs that cover the lines, sorted by the taps that they need where padding is read."""
     cdef idx steps[AXES]

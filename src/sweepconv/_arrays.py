@@ -63,7 +63,7 @@ def result(verb: str, shape: tuple[int, ...], like: Array, out: Any,
 
 def _overlaps_itself(a: Array) -> bool:
     """Whether two elements share memory."""
-    if not a.size:
+    if not a.size or a.flags.forc:
         return False
     reach = a.itemsize  # of the axes so far, in bytes
     for step, n in sorted((abs(s), n) for s, n in zip(a.strides, a.shape, strict=True) if n > 1):

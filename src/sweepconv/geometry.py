@@ -260,7 +260,8 @@ def _geometry(
 
 def frozen(verb: str, name: str, value: Any) -> Any:
     """Sequences as tuples of ints, so that a call's arguments can be the key of a cache."""
-    if isinstance(value, (int, str)):
+    if isinstance(value, (int, str)) or (
+            type(value) is tuple and all(type(v) is int for v in value)):
         return value
     try:
         return operator.index(value)
