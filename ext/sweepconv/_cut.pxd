@@ -109,8 +109,8 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last
 
 
 cdef inline bint pays_in_place(const Sweep *s, const Extents *e) noexcept nogil:
-    """Whether a channels-last depthwise source is better read where it lies: where elements are read
-    so few times that a packed copy, whose pixels are nearer to each other, does not pay."""
+    """Whether a channels-last depthwise source is better read where it lies: where elements are
+    read so few times that a packed copy, whose pixels are nearer to each other, does not pay."""
     cdef idx stride = e.stride[0] * e.stride[1] * e.stride[2]
     return s.sources == 1 and filter_panel_steps(e) <= MOST_READS * stride
 

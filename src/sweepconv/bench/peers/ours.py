@@ -43,7 +43,7 @@ class Peer(PeerBase):
             keywords["algorithm"] = algorithm
         function = getattr(sweepconv, verb_name(case))
         shape = () if case.direction == "f" else (case.shapes[case.result],)
-        filters = b
+        filters: Any = b
         if kept:
             if case.direction != "w":
                 filters = sweepconv.pack(b, verb=verb_name(case), **keywords)
