@@ -60,6 +60,17 @@ BORDERS = [
     Case((1, 24, 5, 9, 10), (24, 1, 3, 3, 3), padding=1, stride=(1, 2, 2), groups=24),
 ]
 
+# Local on so many images that these are the lanes, which a part of the batch does not fill.
+IMAGES = [
+    Case((19, 5, 9, 8), (9, 8, 7, 5, 3, 3), padding=1, bias=True, dtype="float32", family="local"),
+    Case((33, 8, 11), (4, 10, 4, 3), stride=2, dilation=2, groups=2, dtype="float32",
+         family="local"),
+    Case((17, 3, 4, 5, 6), (5, 6, 7, 9, 3, 2, 2, 2), padding=1, padding_mode="reflect", bias=True,
+         dtype="float32", family="local"),
+    Case((9, 70, 5, 5), (3, 3, 5, 70, 3, 3), family="local"),
+    Case((18, 9, 6, 6), (6, 6, 4, 9, 3, 3), padding=4, dilation=4, family="local"),
+]
+
 
 def problems(verbs: list[str], cases: list[Case]) -> pytest.MarkDecorator:
     """Every verb with every case of its family."""
@@ -105,7 +116,7 @@ def batch_of(case: Case, verb: str, values: dict[str, Any], images: slice) -> Ar
     return call(verb, case, part)
 
 
-@problems([v for v in VERBS if not v.endswith("_weight_grad")], [*LARGE, *SMALL.values()])
+@problems([v for v in VERBS if not v.endswith("_weight_grad")], [*LARGE, *IMAGES, *SMALL.values()])
 def test_any_split_of_the_batch(verb: str, case: Case) -> None:
     values = operands(verb, case)
     whole = call(verb, case, values)
@@ -147,7 +158,7 @@ def test_repeated_calls(verb: str) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@problems(VERBS, [*SMALL.values(), *BORDERS, LARGE[0], LARGE[9], LARGE[13]])
+@problems(VERBS, [*SMALL.values(), *BORDERS, *IMAGES, LARGE[0], LARGE[9], LARGE[13]])
 def test_any_memory_order_of_the_operands(verb: str, case: Case, layout: str) -> None:
     values = operands(verb, case)
     expected = digest(call(verb, case, values))

@@ -5,6 +5,8 @@ The pieces of `gather` follow the caches and the number of threads: they change 
 output is summed by itself.  Those of `reduce` follow the shapes alone.
 """
 
+from libc.stdint cimport uintptr_t
+
 from sweepconv._box cimport AXES, Extents, Phase, ceil_div, idx
 from sweepconv._items cimport Item
 from sweepconv._kernels cimport SC_EACH, SC_LANES, SC_OUTER, SC_SPREAD, sc_line
@@ -33,6 +35,8 @@ cdef enum:
     TASK_TARGETS = 256        # filters' targets that share one packing of the source
     BLOCK_TILES = 28          # Winograd
     HELD_TARGETS = 64         # Winograd: those whose products are held at once
+    BAND_BYTES = 128 * 1024   # local layers on many images: of the source of one task
+    LEAST_TARGETS = 4
     PATCH_PIXELS = 100
     FEW_VALUES = 8
     IMAGE_BYTES = 256 * 1024  # local input gradient: of dx that a task sums up
@@ -451,6 +455,55 @@ cdef inline void lay_out_patches(Sweep *s, const Extents *e, int threads) noexce
     lay_out(s, pixels * s.panel_bytes, pixels * s.rows * itemsize,
             2 * s.half * s.tile.nb * itemsize + s.size[0] * s.panel_bytes, 0, 0,
             sizeof(sc_line), 0)
+
+
+cdef inline bint takes_images(const Sweep *s, const Extents *e) noexcept nogil:
+    """Whether each filter serves one output of images that fill a row of lanes, and lies flat."""
+    cdef int a
+    for a in range(3):
+        if s.filters.bank[a] % s.tile.itemsize:
+            return False
+    return (e.outputs[0] == e.outputs[1] == e.outputs[2] == 1 and e.boxes > 1
+            and s.batch >= s.tile.nb and s.targets >= LEAST_TARGETS
+            and <uintptr_t>s.filters.data % s.tile.itemsize == 0 and filters_lie_flat(s))
+
+
+cdef inline idx band_width(const Sweep *s, idx run) noexcept nogil:
+    """Source elements along w that `run` neighbouring outputs read, at most."""
+    cdef idx low = -1, high = -1, most = 0, box, t, i
+    cdef const Phase *p
+    for box in range(s.phase_count[2]):
+        if box % run == 0:
+            low = high = -1
+        p = s.phases[2] + box
+        for t in range(p.taps):
+            i = p.index[p.offset[t]]
+            if i >= 0:
+                low, high = i if high < 0 else min(low, i), max(high, i)
+        most = max(most, high - low + 1)
+    return most
+
+
+cdef inline idx lay_out_images(Sweep *s, const Extents *e, int threads) noexcept nogil:
+    """Bands that stay in the second-level cache, two tasks for each thread where targets allow it;
+    the number of tasks.  `rows` are here the sums of a task."""
+    cdef idx slot = s.tile.nb * s.tile.itemsize, run = s.phase_count[2], tasks, band
+    cdef idx taps = filter_panel_steps(e)
+    while True:
+        band = s.sources * (e.taps[0] * e.taps[1] * band_width(s, run) + 1) * slot
+        if run == 1 or band <= BAND_BYTES:
+            break
+        run = ceil_div(run, 2)
+    s.size[0], s.size[1], s.size[2], s.size[3] = 1, 1, 1, run
+    tasks = s.phase_count[0] * s.phase_count[1] * ceil_div(s.phase_count[2], run) * s.all_groups
+    s.chunks = ceil_div(s.targets, HELD_TARGETS)
+    while tasks * s.chunks < 2 * threads and s.targets >= 2 * s.chunks * LEAST_TARGETS:
+        s.chunks += 1
+    s.chunk = ceil_div(s.targets, s.chunks)
+    s.chunks = ceil_div(s.targets, s.chunk)
+    s.rows = run * s.chunk
+    lay_out(s, band, (s.chunk + 1) * run * slot, 0, 0, 0, run * (taps + 1) * sizeof(sc_line), 0)
+    return tasks * s.chunks
 
 
 cdef inline bint scatters(const Sweep *s, const Extents *e) noexcept nogil:

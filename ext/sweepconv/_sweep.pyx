@@ -14,11 +14,13 @@ from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+from sweepconv._batch_gather cimport batch_task
 from sweepconv._box cimport Array, Extents, Filters, Phase, idx, joined_taps, span
 from sweepconv._cut cimport (
     ALIGN, SHARES, aligned, box_steps, choose_gather, choose_kind, choose_shares, choose_values,
-    choose_winograd, gather_tasks, lay_out_gather, lay_out_patches, lay_out_reduce,
-    lay_out_scatter, lay_out_winograd, pack_scratch, scatters, size_panels, takes_patches,
+    choose_winograd, gather_tasks, lay_out_gather, lay_out_images, lay_out_patches,
+    lay_out_reduce, lay_out_scatter, lay_out_winograd, pack_scratch, scatters, size_panels,
+    takes_images, takes_patches,
 )
 from sweepconv._gather cimport gather_task
 from sweepconv._kernels cimport active_tiles
@@ -329,6 +331,16 @@ def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads,
     return packed
 
 
+cdef bint gather_images(Sweep *s, Plan plan, int threads) except -1:
+    choose_values(s)
+    cdef idx tasks = lay_out_images(s, &plan.extents, threads)
+    threads = max(1, min(threads, tasks))
+    cdef Memory scratch = Memory(s.scratch_bytes * threads)
+    run_sweep(s, batch_task, tasks, plan.extents.boxes * box_steps(s, &plan.extents), threads,
+              scratch.data)
+    return True
+
+
 def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed, bint accumulate,
            int threads, Packed packed=None, bint only_finite=False, int winograd=0):
     """target[n, o, p] (+)= bias[o] + sum of source and filters, for every box of the plan.
@@ -365,6 +377,8 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
         for a in range(b.ndim - 1):
             s.bias_bank[a + 3 - rank] = b.strides[a]
     s.accumulate = accumulate
+    if not (winograd or accumulate or only_finite) and takes_images(&s, &plan.extents):
+        return gather_images(&s, plan, threads)
     size_panels(&s, &plan.extents)
     box_bytes = s.groups * s.panels * s.panel_bytes
     if winograd:

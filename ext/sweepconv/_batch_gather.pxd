@@ -1,0 +1,228 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""The forward tasks of locally connected layers on many images: lanes are images.
+
+Each filter serves one output, so it has as many uses as there are images, and packing a patch of
+each image for it would take longer than the sums.  Here a band of the source, [channel][tap of d,
+tap of h][w][images], serves all outputs of a row; the rows of a tile are targets, whose filters are
+read where they lie.  The order of each sum is that of `_gather.pxd`.
+"""
+
+from libc.string cimport memset
+
+from sweepconv._box cimport AXES, Block, Phase, box_taps, cut_block, idx
+from sweepconv._kernels cimport SC_OUTER, sc_line
+from sweepconv._panel cimport tap_offset, target_at, target_steps
+from sweepconv._task cimport (
+    INIT, LINES, PIXELS, Sweep, channel_block, find_box, first_source, first_target,
+    tap_block,
+)
+
+
+cdef struct Band:
+    # What a task makes: some targets of a group, for a row of outputs.
+    idx group
+    idx target
+    idx targets
+    idx box              # the first
+    idx boxes
+    idx low              # the first source element along w
+    idx width            # and how many there are, at most
+    idx planes           # taps along d and h
+    idx channel          # values from one channel of the band to the next
+    idx taps             # of the filter with most
+
+
+cdef inline void find_band(const Sweep *s, idx task, Band *v) noexcept nogil:
+    cdef const Phase *phase[3]
+    cdef idx per_row = (s.phase_count[2] + s.size[3] - 1) // s.size[3], box, high = -1, i, t
+    v.target = task % s.chunks * s.chunk
+    v.targets = min(s.chunk, s.targets - v.target)
+    task //= s.chunks
+    v.group = task % s.all_groups
+    task //= s.all_groups
+    v.box = task // per_row * s.phase_count[2] + task % per_row * s.size[3]
+    v.boxes = min(s.size[3], s.phase_count[2] - task % per_row * s.size[3])
+    v.low, v.taps = 0, 0
+    for box in range(v.box, v.box + v.boxes):
+        find_box(s, box, phase)
+        v.taps, v.planes = max(v.taps, box_taps(phase)), phase[0].taps * phase[1].taps
+        for t in range(phase[2].taps):
+            i = phase[2].index[phase[2].offset[t]]
+            if i >= 0:
+                v.low, high = i if high < 0 else min(v.low, i), max(high, i)
+    v.width = high - v.low + 1 if high >= 0 else 0
+    v.channel = (v.planes * v.width + 1) * s.tile.nb
+
+
+cdef inline void pack_band(const Sweep *s, const Band *v, idx image, idx images,
+                           char *band) noexcept nogil:
+    """All channels for some images; after those of each channel one vector of padding zeros."""
+    cdef const Phase *phase[3]
+    cdef idx itemsize = s.tile.itemsize, slot = s.tile.nb * itemsize, c, p, i, d, h
+    cdef idx channel = v.channel * itemsize
+    cdef char *source
+    cdef char *to
+    if images < s.tile.nb:
+        memset(band, 0, s.sources * channel)
+    for c in range(s.sources):
+        memset(band + (c + 1) * channel - slot, 0, slot)
+    find_box(s, v.box, phase)
+    for p in range(v.planes):
+        d = phase[0].index[phase[0].offset[p // phase[1].taps]]
+        h = phase[1].index[phase[1].offset[p % phase[1].taps]]
+        if d < 0 or h < 0:
+            continue  # see find_steps
+        source = (s.source.data + image * s.source.batch
+                  + first_source(s, v.group) * s.source.channel + d * s.source.space[0]
+                  + h * s.source.space[1] + v.low * s.source.space[2])
+        to = band + p * v.width * slot
+        if s.source.channel == itemsize:
+            for i in range(v.width):
+                s.tile.move(to + i * slot, channel, itemsize, source + i * s.source.space[2],
+                            s.source.channel, s.source.batch, s.sources, images)
+        else:
+            for c in range(s.sources):
+                s.tile.move(to + c * channel, slot, itemsize, source + c * s.source.channel,
+                            s.source.space[2], s.source.batch, v.width, images)
+
+
+cdef inline void find_steps(const Sweep *s, const Band *v, sc_line *line) noexcept nogil:
+    """Where the taps of each output lie, [boxes][taps]: in the bank, and in the band."""
+    cdef const Phase *phase[3]
+    cdef idx *at = [0, 0, 0]
+    cdef idx box, m, i, place
+    cdef int a
+    for box in range(v.boxes):
+        find_box(s, v.box + box, phase)
+        for m in range(box_taps(phase)):
+            i = m
+            for a in range(2, -1, -1):
+                at[a] = phase[a].index[phase[a].offset[i % phase[a].taps]]
+                i //= phase[a].taps
+            place = m // phase[2].taps * v.width + at[2] - v.low
+            if at[0] < 0 or at[1] < 0 or at[2] < 0:
+                place = v.planes * v.width
+            line[box * v.taps + m].x = tap_offset(phase, &s.filters, m) // s.tile.itemsize
+            line[box * v.taps + m].w = place * s.tile.nb
+
+
+cdef inline void find_starts(const Sweep *s, const Band *v, char *start) noexcept nogil:
+    """What the sums start from, [boxes][targets][nb]: the bias, the same for all images."""
+    cdef const Phase *phase[3]
+    cdef idx box, i, row = s.tile.nb * s.tile.itemsize
+    cdef const char *at
+    cdef int a
+    for box in range(v.boxes):
+        find_box(s, v.box + box, phase)
+        at = s.bias + first_target(s, v.group, 0) * s.bias_channel + v.target * s.bias_channel
+        for a in range(3):
+            if phase[a].taps:
+                at += phase[a].filter[0] * s.bias_bank[a]
+        for i in range(v.targets):
+            s.tile.move(start, 0, s.tile.itemsize, at + i * s.bias_channel, 0, 0, 1, s.tile.nb)
+            start += row
+
+
+cdef inline void sum_targets(const Sweep *s, const Band *v, const char *filters, const char *band,
+                             const sc_line *line, idx lines, idx len, const char *start,
+                             char *sums) noexcept nogil:
+    """Some steps of all targets of one output; `start` is [targets][nb], or NULL for themselves."""
+    cdef idx nb = s.tile.nb, itemsize = s.tile.itemsize, row = v.boxes * nb, t = 0, half, other
+    cdef idx rs = s.filters.target // itemsize, from_row = nb if start != NULL else row
+    cdef const char *from_a
+    cdef const char *from_z
+    cdef char *to
+    cdef char *to_z
+    while t < v.targets:
+        half = min(s.tile.half, max((v.targets - t) // 2, <idx>1))
+        other = half if t + 1 < v.targets else 0  # a last one by itself comes twice
+        to = sums + t * row * itemsize
+        to_z = sums + (t + other if other else v.targets) * row * itemsize
+        from_a = start + t * nb * itemsize if start != NULL else to
+        from_z = start + (t + other) * nb * itemsize if start != NULL else to_z
+        s.tile.tile[SC_OUTER][1][half - 1](
+            to, to_z, row, from_a, from_z, from_row, filters + t * s.filters.target,
+            filters + (t + other) * s.filters.target, rs, s.filters.source // itemsize, line,
+            lines, len, band, v.channel)
+        t += 2 * half if other else 1
+
+
+cdef inline void sum_output(const Sweep *s, const Band *v, idx box, const char *band,
+                            const sc_line *line, const char *start, char *sums) noexcept nogil:
+    """All targets of one output."""
+    cdef const Phase *phase[3]
+    cdef idx first = 0, count, block, most, m, taken, total
+    cdef const char *filters = (s.filters.data + v.group * s.filters.group
+                                + v.target * s.filters.target)
+    find_box(s, v.box + box, phase)
+    total = box_taps(phase)
+    block = channel_block(total, s.sources, s.targets)
+    while True:
+        count = min(block, s.sources - first) if total else 0
+        most, m = tap_block(phase, max(count, <idx>1)), 0
+        while True:
+            taken = min(most, total - m) if count else 0
+            sum_targets(s, v, filters + first * s.filters.source,
+                        band + first * v.channel * s.tile.itemsize, line + m, taken, count, start,
+                        sums)
+            start = NULL
+            m += taken
+            if not taken or m == total:
+                break
+        first += count
+        if not count or first == s.sources:
+            break
+
+
+cdef inline void write_outputs(const Sweep *s, const Band *v, idx image, idx images,
+                               char *sums) noexcept nogil:
+    """Sums, [targets][boxes][nb], to the target."""
+    cdef Block b
+    cdef const Phase *phase[3]
+    cdef idx *place = [0, 0, 0, 0]
+    cdef idx steps[AXES]
+    cdef idx itemsize = s.tile.itemsize, slot = s.tile.nb * itemsize, i
+    cdef idx channel = s.target.channel, pace = 0
+    cdef char *to
+    cdef char *next
+    find_box(s, v.box, phase)
+    cut_block(&b, phase, s.batch, s.size, place)
+    target_steps(&b, &s.target, steps)
+    to = target_at(&b, &s.target, steps, 0)
+    if v.boxes > 1:
+        find_box(s, v.box + 1, phase)
+        cut_block(&b, phase, s.batch, s.size, place)
+        next = target_at(&b, &s.target, steps, 0)
+        pace = next - to
+    to += image * s.target.batch + (first_target(s, v.group, 0) + v.target) * channel
+    if channel == itemsize:
+        for i in range(v.boxes):
+            s.tile.move(to + i * pace, s.target.batch, channel, sums + i * slot, itemsize,
+                        v.boxes * slot, images, v.targets)
+        return
+    for i in range(v.targets):
+        s.tile.move(to + i * channel, s.target.batch, pace, sums + i * v.boxes * slot, itemsize,
+                    slot, images, v.boxes)
+
+
+cdef inline void batch_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
+    """Some targets of a row of outputs, for all images."""
+    cdef Band v
+    cdef idx image = 0, images, box, slot = s.tile.nb * s.tile.itemsize
+    cdef char *sums = scratch + s.at[PIXELS]
+    cdef char *starts = scratch + s.at[INIT]
+    cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
+    find_band(s, task, &v)
+    find_steps(s, &v, line)
+    if s.bias != NULL:
+        find_starts(s, &v, starts)
+    else:
+        memset(starts, 0, v.boxes * v.targets * slot)
+    while image < s.batch:
+        images = min(s.tile.nb, s.batch - image)
+        pack_band(s, &v, image, images, scratch)
+        for box in range(v.boxes):
+            sum_output(s, &v, box, scratch, line + box * v.taps, starts + box * v.targets * slot,
+                       sums + box * slot)
+        write_outputs(s, &v, image, images, sums)
+        image += images
