@@ -14,7 +14,7 @@ from sweepconv._kernels cimport SC_OUTER, sc_line
 from sweepconv._panel cimport tap_offset, target_at, target_steps
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, Sweep, channel_block, find_box, first_source, first_target,
-    tap_block,
+    spread_bias, tap_block,
 )
 
 
@@ -109,18 +109,11 @@ cdef inline void find_steps(const Sweep *s, const Band *v, sc_line *line) noexce
 cdef inline void find_starts(const Sweep *s, const Band *v, char *start) noexcept nogil:
     """What the sums start from, [boxes][targets][nb]: the bias, the same for all images."""
     cdef const Phase *phase[3]
-    cdef idx box, i, row = s.tile.nb * s.tile.itemsize
-    cdef const char *at
-    cdef int a
+    cdef idx box
     for box in range(v.boxes):
         find_box(s, v.box + box, phase)
-        at = s.bias + first_target(s, v.group, 0) * s.bias_channel + v.target * s.bias_channel
-        for a in range(3):
-            if phase[a].taps:
-                at += phase[a].filter[0] * s.bias_bank[a]
-        for i in range(v.targets):
-            s.tile.move(start, 0, s.tile.itemsize, at + i * s.bias_channel, 0, 0, 1, s.tile.nb)
-            start += row
+        spread_bias(s, phase, first_target(s, v.group, 0) + v.target, v.targets,
+                    start + box * v.targets * s.tile.nb * s.tile.itemsize)
 
 
 cdef inline void sum_targets(const Sweep *s, const Band *v, const char *filters, const char *band,
@@ -214,10 +207,7 @@ cdef inline void batch_task(const Sweep *s, idx task, char *scratch) noexcept no
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     find_band(s, task, &v)
     find_steps(s, &v, line)
-    if s.bias != NULL:
-        find_starts(s, &v, starts)
-    else:
-        memset(starts, 0, v.boxes * v.targets * slot)
+    find_starts(s, &v, starts)
     while image < s.batch:
         images = min(s.tile.nb, s.batch - image)
         pack_band(s, &v, image, images, scratch)

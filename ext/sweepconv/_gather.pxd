@@ -16,7 +16,7 @@ from sweepconv._items cimport Item, Sums, strip_items, sum_strips
 from sweepconv._runs cimport Pair, Run, Runs, find_lines, find_runs, rows_beyond
 from sweepconv._task cimport (
     INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, best_half, channel_block,
-    cut_task, fills, first_source, first_target, most_vectors, move_panel,
+    cut_task, fills, find_bias, first_source, first_target, most_vectors, move_panel,
     panel_vectors, source_columns, tap_block, target_columns,
 )
 
@@ -85,17 +85,12 @@ cdef inline void sum_taps(const Sweep *s, const Block *b, const Runs *r, const S
 cdef inline void init_row(const Sweep *s, const Phase *const *phase, idx group, idx panel,
                           char *row) noexcept nogil:
     """What the sums of one filter panel start from, [nb]: the bias or zero."""
-    cdef int a
-    cdef char *at = <char *>s.bias
     cdef Columns c
     memset(row, 0, s.tile.nb * s.tile.itemsize)
-    if at == NULL:
+    if s.bias == NULL:
         return
-    for a in range(3):
-        if phase[a].taps:
-            at += phase[a].filter[0] * s.bias_bank[a]
     target_columns(s, s.bias_channel, group, panel, &c)
-    move_columns(s.tile, &c, row, 0, at + first_target(s, group, panel) * s.bias_channel, 0, 1,
+    move_columns(s.tile, &c, row, 0, find_bias(s, phase, first_target(s, group, panel)), 0, 1,
                  True)
 
 
@@ -238,7 +233,8 @@ cdef inline void gather_block(const Sweep *s, Block *b, const Part *part,
     cdef idx *start = <idx *>(scratch + s.at[TAPS])
     if reads_in_place(s, b, &view):
         b = &view
-    b.half = best_half(s, b.length, b.lines, most_vectors(s))
+    else:
+        b.half = best_half(s, b.length, b.lines, most_vectors(s))
     runs.run = <Run *>(scratch + s.at[RUNS])
     find_runs(s, b, taps * channel_block(taps, s.sources, s.targets), &runs)
     tap_starts(b, start)

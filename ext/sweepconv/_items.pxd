@@ -75,14 +75,10 @@ cdef inline void sum_strip(const Sweep *s, const Item *item, idx rows, const cha
     cdef idx over = nb // 2 * s.tile.itemsize if rows == 1 else 0
     cdef const Item *z = item + rows // 2
     cdef const char *filters = z.filters + filter_at
-    if starts and item.init != NULL:
-        tile(item.pixels, z.pixels + over, to_row, item.init, z.init + over, nb,
-             item.filters + filter_at, filters + over, row, step, line, lines, len, source,
-             source_step)
-    else:
-        tile(item.pixels, z.pixels + over, to_row, item.pixels, z.pixels + over, to_row,
-             item.filters + filter_at, filters + over, row, step, line, lines, len, source,
-             source_step)
+    cdef bint zero = starts and item.init != NULL
+    tile(item.pixels, z.pixels + over, to_row, item.init if zero else item.pixels,
+         (z.init if zero else z.pixels) + over, nb if zero else to_row, item.filters + filter_at,
+         filters + over, row, step, line, lines, len, source, source_step)
 
 
 cdef inline void sum_strips(const Sweep *s, const Block *b, const Runs *r, const Sums *m,

@@ -14,7 +14,8 @@ from sweepconv._panel cimport even_taps, tap_offset, target_at, target_steps
 from sweepconv._planes cimport Planes, count_lines, find_planes, line_at, pack_planes, plane_taps
 from sweepconv._runs cimport find_lines
 from sweepconv._task cimport (
-    INIT, LINES, PIXELS, SPARE, TAPS, Part, Sweep, channel_block, cut_task, find_box, tap_block,
+    INIT, LINES, PIXELS, SPARE, TAPS, Part, Sweep, channel_block, cut_task, find_box, spread_bias,
+    tap_block,
 )
 
 
@@ -107,24 +108,6 @@ cdef inline void spread_row(const Sweep *s, const Planes *p, idx at, const char 
         left -= 2 * half
 
 
-cdef inline void init_rows(const Sweep *s, const Phase **phase, idx group,
-                           char *row) noexcept nogil:
-    """What the sums of all targets start from, [rows][nb]: the bias or zero."""
-    cdef int a
-    cdef idx target
-    cdef const char *at = s.bias
-    memset(row, 0, s.rows * s.tile.nb * s.tile.itemsize)
-    if at == NULL:
-        return
-    for a in range(3):
-        if phase[a].taps:
-            at += phase[a].filter[0] * s.bias_bank[a]
-    for target in range(s.targets):
-        s.tile.move(row, 0, s.tile.itemsize,
-                    at + (group * s.targets + target) * s.bias_channel, 0, 0, 1, s.tile.nb)
-        row += s.tile.nb * s.tile.itemsize
-
-
 cdef inline void write_planes(const Sweep *s, const Block *b, const Planes *p, idx group,
                               idx sum_pitch, char *sums, char *spare) noexcept nogil:
     """The finished sums to the target, or added to what stands there: rows of h, or of targets."""
@@ -172,7 +155,9 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, idx box
     cdef const char *filters = s.panel_data + (box * s.groups + group) * s.panel_bytes
     cdef Steps t
     t.line = <sc_line *>(scratch + s.at[LINES])
-    init_rows(s, b.phase, group, init)
+    spread_bias(s, <const Phase *const *>b.phase, group * s.targets, s.targets, init)
+    memset(init + s.targets * s.tile.nb * itemsize, 0,
+           (s.rows - s.targets) * s.tile.nb * itemsize)
     while True:
         count = min(block, s.sources - c) if total else 0
         if count:

@@ -247,6 +247,29 @@ cdef inline void move_panel(const Sweep *s, const Phase **phase, idx group, idx 
                  to_panel)
 
 
+cdef inline char *find_bias(const Sweep *s, const Phase *const *phase, idx channel) noexcept nogil:
+    """Where the bias of a target channel of a box stands."""
+    cdef char *at = <char *>s.bias + channel * s.bias_channel
+    cdef int a
+    for a in range(3):
+        if phase[a].taps:
+            at += phase[a].filter[0] * s.bias_bank[a]
+    return at
+
+
+cdef inline void spread_bias(const Sweep *s, const Phase *const *phase, idx channel, idx channels,
+                             char *rows) noexcept nogil:
+    """[channels][nb]: the bias of each in all lanes, or zero if there is none."""
+    cdef idx row = s.tile.nb * s.tile.itemsize, i
+    cdef char *at
+    if s.bias == NULL:
+        memset(rows, 0, channels * row)
+        return
+    at = find_bias(s, phase, channel)
+    for i in range(channels):
+        s.tile.move(rows + i * row, 0, s.tile.itemsize, at + i * s.bias_channel, 0, 0, 1, s.tile.nb)
+
+
 # Filter panels: [box][group][panel][channel block][tap][channel][columns][lanes].
 
 cdef inline void pack_task(const Sweep *s, idx task, char *scratch) noexcept nogil:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from typing import Any, TypeAlias, TypeVar
 
@@ -44,12 +44,9 @@ def side_by_side(work: Callable[[Item], Outcome], items: list[Item], workers: in
     with ThreadPoolExecutor(workers) as pool:
         futures = {pool.submit(work, item): item for item in items}
         try:
-            open_ = set(futures)
-            while open_:
-                ended, open_ = wait(open_, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    future.result()
-                    done(futures[future])
+            for future in as_completed(futures):
+                future.result()
+                done(futures[future])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
 
@@ -72,13 +72,10 @@ def _side_by_side(jobs: Sequence[tuple[str, Job]], workers: int, tick: Tick) -> 
         order = sorted(range(len(jobs)), key=lambda i: -jobs[i][1].weight)
         futures: dict[Future[Timed], int] = {pool.submit(timed, jobs[i][1]): i for i in order}
         try:
-            open_ = set(futures)
-            while open_:
-                ended, open_ = wait(open_, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    future.result()
-                    name, job = jobs[futures[future]]
-                    tick(name, job.weight)
+            for future in as_completed(futures):
+                future.result()
+                name, job = jobs[futures[future]]
+                tick(name, job.weight)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             running = set(multiprocessing.active_children()) - others
