@@ -133,8 +133,11 @@ def _arranged(a: Array, memory: str) -> Array:
     if memory == "negative":
         return np.flip(np.flip(a).copy())
     if memory == "strided":
-        wide = np.full([2 * n + 1 for n in a.shape], 77, dtype=a.dtype)
-        view: Array = wide[tuple(slice(1, None, 2) for _ in a.shape)]
+        # Every second along three axes: along all eight of a bank it would be 256 times a.
+        spread = [i in (0, 1, a.ndim - 1) for i in range(a.ndim)]
+        wide = np.full([2 * n + 1 if s else n for n, s in zip(a.shape, spread, strict=True)],
+                       77, dtype=a.dtype)
+        view: Array = wide[tuple(slice(1, None, 2) if s else slice(None) for s in spread)]
         view[...] = a
         return view
     if memory == "broadcast":

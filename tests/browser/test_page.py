@@ -212,7 +212,7 @@ def test_all_experiments_are_tested(page: Any) -> None:
 
 def test_the_sweep_plays_pauses_and_ends(page: Any) -> None:
     choose(page, "stride", "4")
-    page.locator("#speed").select_option("120")
+    page.locator("#speed").select_option("4")  # 12 seconds for the 49 cells: time to pause
     play = page.locator("#play")
     play.click()
     assert play.text_content() == "Pause"
@@ -227,6 +227,7 @@ def test_the_sweep_plays_pauses_and_ends(page: Any) -> None:
     assert page.evaluate("state.cell") == stopped[0]
     page.mouse.click(*cell_point(page, "map", 1, 1))
     assert page.evaluate("[state.cell, state.made === Infinity]") == [0, True]
+    page.locator("#speed").select_option("120")
     play.click()
     page.wait_for_function("() => state.made === Infinity && timer === null")
     assert page.evaluate("state.cell") == 48
