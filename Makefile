@@ -181,18 +181,20 @@ $(VENV)/.torch: pyproject.toml | $(VENV)/.engine
 	echo "no answer from $(CPU_ONLY): $$torch comes from elsewhere, and may be large"
 	@touch $@
 
+# What follows asks for extras of the package by name: it is there, so pip builds no engine again.
+
 # With the peers, and with what the adapters are for.
 $(VENV)/.bench: EXTRAS := bench,peers
 $(VENV)/.adapters: EXTRAS := test,adapters
 $(VENV)/.bench $(VENV)/.adapters: pyproject.toml $(VENV)/.torch
-	$(PIP) --no-build-isolation -e '.[$(EXTRAS)]'
+	$(PIP) 'sweepconv[$(EXTRAS)]'
 	@touch $@
 
 # Each with its own extra; all may stand in one environment.
 $(VENV)/.lab $(VENV)/.test $(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: pyproject.toml | $(VENV)/.engine
-	$(PIP) --no-build-isolation -e '.[$*]'
+	$(PIP) 'sweepconv[$*]'
 	@touch $@
 
 $(VENV)/.browser: pyproject.toml | $(VENV)/.test
-	$(PIP) --no-build-isolation -e '.[test,browser]'
+	$(PIP) 'sweepconv[test,browser]'
 	@touch $@

@@ -45,5 +45,8 @@ setup(
         build_dir="build/cython",
         language_level=3,
     ),
-    options={"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED_API else {},
+    options={
+        "build_ext": {"parallel": os.cpu_count()},
+        **({"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED_API else {}),
+    },
 )
