@@ -110,6 +110,25 @@ SMALL: dict[CaseFamily, Case] = {
     "dense": Case((3, 4, 5), (6, 4, 5), family="dense", bias=True),
 }
 
+# Local on so many images that these are the lanes or the steps: a part of the batch fills no row of
+# lanes, 201 images are two blocks, 70 channels and 70 targets more than one task, 20 targets more
+# than one row of lanes.
+IMAGES = [
+    Case((19, 5, 9, 8), (9, 8, 7, 5, 3, 3), padding=1, bias=True, dtype="float32", family="local"),
+    Case((33, 8, 11), (4, 10, 4, 3), stride=2, dilation=2, groups=2, dtype="float32",
+         family="local"),
+    Case((17, 3, 4, 5, 6), (5, 6, 7, 9, 3, 2, 2, 2), padding=1, padding_mode="reflect", bias=True,
+         dtype="float32", family="local"),
+    Case((9, 70, 5, 5), (3, 3, 5, 70, 3, 3), family="local"),
+    Case((18, 9, 6, 6), (6, 6, 4, 9, 3, 3), padding=4, dilation=4, family="local"),
+    Case((201, 2, 4, 5), (4, 3, 20, 2, 3, 3), padding=((1, 1), (0, 0)), dtype="float32",
+         family="local"),
+    Case((16, 1, 9, 12), (5, 5, 16, 1, 5, 5), stride=(1, 2), padding=((0, 0), (1, 0)), bias=True,
+         dtype="float32", family="local"),
+    Case((9, 70, 3, 7), (2, 5, 70, 70, 2, 3), dtype="float32", family="local"),
+    Case((24, 6, 5, 4), (5, 4, 12, 3, 1, 1), groups=2, dtype="float32", family="local"),
+]
+
 
 # Memory orders: each gives an array that equals `a` and does not share its memory.
 

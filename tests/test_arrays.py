@@ -14,6 +14,7 @@ from support import (
     DTYPES,
     FORWARD,
     GRADIENTS,
+    IMAGES,
     INPUT_GRADS,
     LAYOUTS,
     SMALL,
@@ -79,19 +80,20 @@ def test_no_operand_is_copied(verb: str, layout: str) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_out_of_any_strides(verb: str, layout: str) -> None:
     """It is what is returned, all of it is written, and nothing between its elements."""
-    case = SMALL[family_of(verb)]
-    want = run(verb, case)
-    out = LAYOUTS[layout](np.full(want.shape, np.nan))
-    assert run(verb, case, out=out) is out
-    assert same_bits(out, want)
-    if layout == "strided":
-        whole = out.base
-        assert whole is not None
-        assert np.count_nonzero(whole == 77) == whole.size - out.size
-    if verb in GRADIENTS:
-        out = LAYOUTS[layout](want)
-        assert run(verb, case, out=out, accumulate=True) is out
-        assert same_bits(out, want + want)
+    family = family_of(verb)
+    for case in [SMALL[family], *(IMAGES if family == "local" else [])]:
+        want = run(verb, case)
+        out = LAYOUTS[layout](np.full_like(want, np.nan))
+        assert run(verb, case, out=out) is out
+        assert same_bits(out, want)
+        if layout == "strided":
+            whole = out.base
+            assert whole is not None
+            assert np.count_nonzero(whole == 77) == whole.size - out.size
+        if verb in GRADIENTS:
+            out = LAYOUTS[layout](want)
+            assert run(verb, case, out=out, accumulate=True) is out
+            assert same_bits(out, want + want)
 
 
 def overlapping(a: Array, shape: tuple[int, ...], at: float) -> tuple[Array, Array]:

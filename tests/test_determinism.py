@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import (
+    IMAGES,
     LAYOUTS,
     PREFIX,
     SMALL,
@@ -58,17 +59,6 @@ BORDERS = [
     Case((1, 21, 14, 15), (21, 1, 5, 4), padding=((4, 1), (0, 2)), stride=(2, 1), groups=21),
     Case((2, 19, 12, 13), (38, 1, 3, 3), padding=2, dilation=2, groups=19, dtype="float32"),
     Case((1, 24, 5, 9, 10), (24, 1, 3, 3, 3), padding=1, stride=(1, 2, 2), groups=24),
-]
-
-# Local on so many images that these are the lanes, which a part of the batch does not fill.
-IMAGES = [
-    Case((19, 5, 9, 8), (9, 8, 7, 5, 3, 3), padding=1, bias=True, dtype="float32", family="local"),
-    Case((33, 8, 11), (4, 10, 4, 3), stride=2, dilation=2, groups=2, dtype="float32",
-         family="local"),
-    Case((17, 3, 4, 5, 6), (5, 6, 7, 9, 3, 2, 2, 2), padding=1, padding_mode="reflect", bias=True,
-         dtype="float32", family="local"),
-    Case((9, 70, 5, 5), (3, 3, 5, 70, 3, 3), family="local"),
-    Case((18, 9, 6, 6), (6, 6, 4, 9, 3, 3), padding=4, dilation=4, family="local"),
 ]
 
 

@@ -3,7 +3,7 @@ the modelled bound where they round, NaN and Inf in their receptive field and no
 
 import numpy as np
 import pytest
-from support import DTYPES, VERBS, family_of
+from support import DTYPES, IMAGES, KINDS, PREFIX, VERBS, family_of
 
 import sweepconv as sc
 from sweepconv.testing import Case, check_conv, conv_cases
@@ -33,6 +33,14 @@ def test_nan_and_inf_reach_their_receptive_field(verb: str, part: int, fill: str
     """In the data operand, and in the other one."""
     cases = conv_cases("full", [family_of(verb)])[part::3]
     check_conv(getattr(sc, verb), verb=verb, cases=cases, fills=[fill])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_images(kind: str) -> None:
+    """Of local layers; the grid's batches are small."""
+    verb = PREFIX["local"] + kind
+    check_conv(getattr(sc, verb), verb=verb, cases=IMAGES,
+               fills=["exact", "real", "special", "special_w"])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

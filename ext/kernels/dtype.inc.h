@@ -1,5 +1,5 @@
 /* The kernels of one dtype.  Parameters: T, T_ANY, T_INT, TAG (f32, f64), MOST_HALF, TALL_HALF,
- * VEC_BYTES, and SIDE. */
+ * VEC_BYTES, LANES and SIDE. */
 #define NAME(x) SC_JOIN(SC_JOIN(TAG, _), x)
 #define VECTOR NAME(vector)
 #define VECTOR_ANY NAME(vector_any)
@@ -10,16 +10,21 @@ typedef T VECTOR __attribute__((vector_size(VEC_BYTES), may_alias));
 typedef T VECTOR_ANY __attribute__((vector_size(VEC_BYTES), aligned(1), may_alias));
 typedef T BLOCK __attribute__((vector_size(SIDE * sizeof(T)), aligned(1), may_alias));
 
+#define LANE NAME(lane)
+#define PER (16 / (int)sizeof(T))
+typedef T LANE __attribute__((vector_size(16), aligned(1), may_alias));
+
+/* Shuffles of two blocks: element e of the result. */
 #if SIDE == 8
-#define INTERLEAVE_LOW 0, 8, 1, 9, 2, 10, 3, 11
-#define INTERLEAVE_HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#define EACH(of) of(0), of(1), of(2), of(3), of(4), of(5), of(6), of(7)
 #elif SIDE == 4
-#define INTERLEAVE_LOW 0, 4, 1, 5
-#define INTERLEAVE_HIGH 2, 6, 3, 7
+#define EACH(of) of(0), of(1), of(2), of(3)
 #else
-#define INTERLEAVE_LOW 0, 2
-#define INTERLEAVE_HIGH 1, 3
+#define EACH(of) of(0), of(1)
 #endif
+#define SAME(e) (e)
+#define LOW(e) ((e) % 2 * SIDE + (e) / PER * PER + (e) % PER / 2) /* low halves of lanes, in turn */
+#define HIGH(e) (LOW(e) + PER / 2)
 
 #include "tile.inc.h"
 #include "blend.inc.h"
@@ -59,8 +64,12 @@ static const sc_tiles NAME(tiles) = {
 #undef VECTOR_ANY
 #undef BLOCK
 #undef NB
-#undef INTERLEAVE_LOW
-#undef INTERLEAVE_HIGH
+#undef LANE
+#undef PER
+#undef EACH
+#undef SAME
+#undef LOW
+#undef HIGH
 #undef LOAD
 #undef BLEND
 #undef TILE_NAME

@@ -2,20 +2,31 @@
  *
  * One axis contiguous on both sides is a copy of rows; contiguous on opposite sides a
  * transposition by square blocks in registers; all else goes element by element.
- * Parameters: T, T_ANY (T at any address), BLOCK (vector of SIDE elements), SIDE (4 or 8),
- * VECTOR, NB, INTERLEAVE_LOW/HIGH, and the names MOVE, ADD, FINITE, NAME(x). */
+ * Parameters: T, T_ANY (T at any address), BLOCK (vector of SIDE elements), LANE (of PER), LANES,
+ * VECTOR, NB, EACH, SAME, LOW and HIGH, and the names MOVE, ADD, FINITE, NAME(x). */
 
 /* dst[c][r] = src[r][c] for SIDE x SIDE elements, rows contiguous on both sides.
- * log2(SIDE) rounds: interleaving rows i and i + SIDE/2 turns the index bits by one place. */
-static inline void NAME(turn_block)(char *dst, ptrdiff_t dst_step, const char *src,
-                                    ptrdiff_t src_step)
+ * A block is LANES lanes of 16 bytes wide, PER elements each.  Rows PER apart are loaded side by
+ * side, so that what is left is a transposition of PER x PER inside of each lane, where shuffles are
+ * cheap: in log2(PER) rounds, interleaving rows i and i + PER/2 turns the index bits by a place. */
+static inline __attribute__((always_inline)) void NAME(turn_block)(
+    char *dst, ptrdiff_t dst_step, const char *src, ptrdiff_t src_step)
 {
     BLOCK a[SIDE], b[SIDE];
-    UNROLL for (int i = 0; i < SIDE; i++) a[i] = *(const BLOCK *)(src + i * src_step);
-    UNROLL for (int round = SIDE; round > 1; round /= 2) {
+    UNROLL for (int i = 0; i < SIDE; i++) {
+        const char *at = src + i % PER * src_step + i / PER * 16;
+#if LANES == 2
+        a[i] = __builtin_shufflevector(*(const LANE *)at, *(const LANE *)(at + PER * src_step),
+                                       EACH(SAME));
+#else
+        a[i] = *(const LANE *)at;
+#endif
+    }
+    UNROLL for (int round = PER; round > 1; round /= 2) {
         UNROLL for (int i = 0; i < SIDE / 2; i++) {
-            b[2 * i] = __builtin_shufflevector(a[i], a[i + SIDE / 2], INTERLEAVE_LOW);
-            b[2 * i + 1] = __builtin_shufflevector(a[i], a[i + SIDE / 2], INTERLEAVE_HIGH);
+            const int r = i + i / (PER / 2) * (PER / 2);
+            b[2 * i] = __builtin_shufflevector(a[r], a[r + PER / 2], EACH(LOW));
+            b[2 * i + 1] = __builtin_shufflevector(a[r], a[r + PER / 2], EACH(HIGH));
         }
         UNROLL for (int i = 0; i < SIDE; i++) a[i] = b[i];
     }

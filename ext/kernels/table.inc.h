@@ -1,30 +1,26 @@
 /* All kernels of one instruction set and the one symbol that it exports, sc_kernels_<ISA>.
- * Parameters: ISA, VEC_BYTES, MOST_HALF, TALL_HALF.  The square blocks of a transposition are one
- * vector wide, at most 8 elements. */
+ * Parameters: ISA, VEC_BYTES, MOST_HALF, TALL_HALF.  The square blocks of a transposition are
+ * LANES lanes of 16 bytes wide. */
 #include "kernels.h"
+
+#if VEC_BYTES >= 32
+#define LANES 2
+#else
+#define LANES 1
+#endif
 
 #define T float
 #define T_ANY sc_float_any
 #define T_INT int32_t
 #define TAG f32
-#if VEC_BYTES >= 32
-#define SIDE 8
-#else
-#define SIDE 4
-#endif
+#define SIDE (4 * LANES)
 #include "dtype.inc.h"
 
 #define T double
 #define T_ANY sc_double_any
 #define T_INT int64_t
 #define TAG f64
-#if VEC_BYTES >= 64
-#define SIDE 8
-#elif VEC_BYTES >= 32
-#define SIDE 4
-#else
-#define SIDE 2
-#endif
+#define SIDE (2 * LANES)
 #include "dtype.inc.h"
 
 const sc_kernels SC_JOIN(sc_kernels_, ISA) = {

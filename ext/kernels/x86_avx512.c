@@ -1,6 +1,10 @@
 #include "simd.h"
 #if defined(SC_X86)
+#if defined(SC_LOWER_AVX512) /* as pairs of AVX2's vectors: slow, but any machine can test it */
+REGION_BEGIN("avx2,fma")
+#else
 REGION_BEGIN("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
+#endif
 #define ISA avx512
 #define VEC_BYTES 64
 #define MOST_HALF 7 /* 14x2 accumulators + 2 weights + 1 broadcast = 31 of 32 registers */

@@ -11,7 +11,7 @@ from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Phase, box_taps, cut_block, idx
 from sweepconv._kernels cimport SC_OUTER, sc_line
-from sweepconv._panel cimport tap_offset, target_at, target_steps
+from sweepconv._panel cimport move_cube, tap_offset, target_at, target_steps
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, Sweep, channel_block, find_box, first_source, first_target,
     spread_bias, tap_block,
@@ -58,10 +58,9 @@ cdef inline void pack_band(const Sweep *s, const Band *v, idx image, idx images,
                            char *band) noexcept nogil:
     """All channels for some images; after those of each channel one vector of padding zeros."""
     cdef const Phase *phase[3]
-    cdef idx itemsize = s.tile.itemsize, slot = s.tile.nb * itemsize, c, p, i, d, h
+    cdef idx itemsize = s.tile.itemsize, slot = s.tile.nb * itemsize, c, p, d, h
     cdef idx channel = v.channel * itemsize
     cdef char *source
-    cdef char *to
     if images < s.tile.nb:
         memset(band, 0, s.sources * channel)
     for c in range(s.sources):
@@ -75,15 +74,9 @@ cdef inline void pack_band(const Sweep *s, const Band *v, idx image, idx images,
         source = (s.source.data + image * s.source.batch
                   + first_source(s, v.group) * s.source.channel + d * s.source.space[0]
                   + h * s.source.space[1] + v.low * s.source.space[2])
-        to = band + p * v.width * slot
-        if s.source.channel == itemsize:
-            for i in range(v.width):
-                s.tile.move(to + i * slot, channel, itemsize, source + i * s.source.space[2],
-                            s.source.channel, s.source.batch, s.sources, images)
-        else:
-            for c in range(s.sources):
-                s.tile.move(to + c * channel, slot, itemsize, source + c * s.source.channel,
-                            s.source.space[2], s.source.batch, v.width, images)
+        move_cube(s.tile, band + p * v.width * slot, [channel, slot, itemsize], source,
+                  [s.source.channel, s.source.space[2], s.source.batch],
+                  [s.sources, v.width, images])
 
 
 cdef inline void find_steps(const Sweep *s, const Band *v, sc_line *line) noexcept nogil:
@@ -167,35 +160,30 @@ cdef inline void sum_output(const Sweep *s, const Band *v, idx box, const char *
             break
 
 
-cdef inline void write_outputs(const Sweep *s, const Band *v, idx image, idx images,
-                               char *sums) noexcept nogil:
-    """Sums, [targets][boxes][nb], to the target."""
+cdef inline char *first_output(const Sweep *s, const Band *v, idx *pace) noexcept nogil:
+    """Where the band's first output stands in the target, and how far apart they are."""
     cdef Block b
     cdef const Phase *phase[3]
     cdef idx *place = [0, 0, 0, 0]
     cdef idx steps[AXES]
-    cdef idx itemsize = s.tile.itemsize, slot = s.tile.nb * itemsize, i
-    cdef idx channel = s.target.channel, pace = 0
-    cdef char *to
-    cdef char *next
-    find_box(s, v.box, phase)
-    cut_block(&b, phase, s.batch, s.size, place)
-    target_steps(&b, &s.target, steps)
-    to = target_at(&b, &s.target, steps, 0)
-    if v.boxes > 1:
-        find_box(s, v.box + 1, phase)
+    cdef char *at[2]
+    cdef idx i
+    for i in range(min(v.boxes, <idx>2)):
+        find_box(s, v.box + i, phase)
         cut_block(&b, phase, s.batch, s.size, place)
-        next = target_at(&b, &s.target, steps, 0)
-        pace = next - to
-    to += image * s.target.batch + (first_target(s, v.group, 0) + v.target) * channel
-    if channel == itemsize:
-        for i in range(v.boxes):
-            s.tile.move(to + i * pace, s.target.batch, channel, sums + i * slot, itemsize,
-                        v.boxes * slot, images, v.targets)
-        return
-    for i in range(v.targets):
-        s.tile.move(to + i * channel, s.target.batch, pace, sums + i * v.boxes * slot, itemsize,
-                    slot, images, v.boxes)
+        target_steps(&b, &s.target, steps)
+        at[i] = target_at(&b, &s.target, steps, 0)
+    pace[0] = at[1] - at[0] if v.boxes > 1 else 0
+    return at[0] + (first_target(s, v.group, 0) + v.target) * s.target.channel
+
+
+cdef inline void write_outputs(const Sweep *s, const Band *v, idx image, idx images,
+                               char *sums) noexcept nogil:
+    """Sums, [targets][boxes][nb], to the target."""
+    cdef idx slot = s.tile.nb * s.tile.itemsize, pace
+    cdef char *to = first_output(s, v, &pace) + image * s.target.batch
+    move_cube(s.tile, to, [s.target.channel, pace, s.target.batch], sums,
+              [v.boxes * slot, slot, s.tile.itemsize], [v.targets, v.boxes, images])
 
 
 cdef inline void batch_task(const Sweep *s, idx task, char *scratch) noexcept nogil:

@@ -9,7 +9,9 @@ from libc.stdint cimport uintptr_t
 
 from sweepconv._box cimport AXES, Extents, Phase, ceil_div, idx
 from sweepconv._items cimport Item
-from sweepconv._kernels cimport SC_EACH, SC_LANES, SC_OUTER, SC_SPREAD, sc_line
+from sweepconv._kernels cimport (
+    SC_EACH, SC_LANES, SC_MOST_HALF, SC_OUTER, SC_SPREAD, sc_line,
+)
 from sweepconv._panel cimport contiguous_filters
 from sweepconv._planes cimport channel_pitch, plane_size
 from sweepconv._runs cimport Pair, Run
@@ -37,6 +39,8 @@ cdef enum:
     HELD_TARGETS = 64         # Winograd: those whose products are held at once
     BAND_BYTES = 128 * 1024   # local layers on many images: of the source of one task
     LEAST_TARGETS = 4
+    LEAST_IMAGES = 8          # local weight gradient: from which on x is read where it lies
+    SUMS_BYTES = 64 * 1024    # of it: sums of one filter panel
     PATCH_PIXELS = 100
     FEW_VALUES = 8
     IMAGE_BYTES = 256 * 1024  # local input gradient: of dx that a task sums up
@@ -434,8 +438,9 @@ cdef inline bint takes_patches(const Sweep *s, const Extents *e) noexcept nogil:
             and filters_lie_flat(s))
 
 
-cdef inline void lay_out_patches(Sweep *s, const Extents *e, int threads) noexcept nogil:
-    """Patches that stay in the second-level cache, and a task for each thread if targets allow it.
+cdef inline idx lay_out_patches(Sweep *s, const Extents *e, int threads) noexcept nogil:
+    """Patches that stay in the second-level cache, and a task for each thread if targets allow it;
+    the number of tasks.
 
     `panel_bytes` is here what a task makes of a filter, `chunk` its targets, and `rows` these
     filled up to whole tiles."""
@@ -455,6 +460,7 @@ cdef inline void lay_out_patches(Sweep *s, const Extents *e, int threads) noexce
     lay_out(s, pixels * s.panel_bytes, pixels * s.rows * itemsize,
             2 * s.half * s.tile.nb * itemsize + s.size[0] * s.panel_bytes, 0, 0,
             sizeof(sc_line), 0)
+    return e.boxes * s.all_groups * s.source_chunks * s.chunks
 
 
 cdef inline bint takes_images(const Sweep *s, const Extents *e) noexcept nogil:
@@ -504,6 +510,46 @@ cdef inline idx lay_out_images(Sweep *s, const Extents *e, int threads) noexcept
     s.rows = run * s.chunk
     lay_out(s, band, (s.chunk + 1) * run * slot, 0, 0, 0, run * (taps + 1) * sizeof(sc_line), 0)
     return tasks * s.chunks
+
+
+cdef inline bint reduces_images(const Sweep *s, const Extents *e) noexcept nogil:
+    """Whether each filter serves one output of many images, whose bands are no longer than the
+    cache, with targets that fill a vector, and filters lie flat."""
+    return (e.outputs[0] == e.outputs[1] == e.outputs[2] == 1 and e.boxes > 1 and s.parts == 1
+            and s.kind == SC_OUTER and s.batch >= LEAST_IMAGES and 4 * s.targets >= s.tile.nb
+            and s.batch * e.taps[0] * e.taps[1] * band_width(s, 1) * s.tile.itemsize <= BAND_BYTES
+            and filters_lie_flat(s))
+
+
+cdef inline idx lay_out_batch(Sweep *s, const Extents *e, int threads) noexcept nogil:
+    """Bands of x and dy that stay in the second-level cache, two tasks for each thread where outputs
+    allow it; the number of tasks.  `rows` are here the values of an image in a band of x, and
+    `panel_bytes` is what the spare half of a tile takes."""
+    cdef idx row = s.tile.nb * s.tile.itemsize, run = 2 * s.phase_count[2], tasks, dy, plane, x = 0
+    cdef idx taps = filter_panel_steps(e), line = ALIGN // s.tile.itemsize
+    s.chunk = min(s.targets, <idx>HELD_TARGETS)
+    s.chunks = ceil_div(s.targets, s.chunk)
+    while True:
+        run = ceil_div(run, 2)
+        plane = e.taps[0] * e.taps[1] * band_width(s, run)
+        x = s.batch * plane * s.tile.itemsize  # of a channel
+        dy = ceil_div(s.chunk, s.tile.nb) * run * s.batch * row
+        tasks = (s.chunks * s.all_groups * s.phase_count[0] * s.phase_count[1]
+                 * ceil_div(s.phase_count[2], run))
+        if run == 1 or (dy <= BAND_BYTES and x * min(s.sources, <idx>FEW_CHANNELS) <= 2 * BAND_BYTES
+                        and tasks >= 2 * threads):
+            break
+    s.source_chunk = min(s.source_chunk, max(SUMS_BYTES // (taps * row), <idx>1))
+    s.source_chunk = min(s.source_chunk, max(2 * BAND_BYTES // x, <idx>1))
+    s.source_chunks = ceil_div(s.sources, s.source_chunk)
+    s.source_chunk = ceil_div(s.sources, s.source_chunks)
+    s.size[3] = run
+    s.rows = (ceil_div(plane * s.source_chunk, line) // 2 * 2 + 1) * line  # images in all sets
+    s.panel_bytes = SC_MOST_HALF * taps * row
+    lay_out(s, dy, taps * s.source_chunk * row, s.panel_bytes,
+            taps * s.source_chunk * row if s.accumulate else 0, 0, sizeof(sc_line),
+            s.batch * s.rows * s.tile.itemsize)
+    return tasks * s.source_chunks
 
 
 cdef inline bint scatters(const Sweep *s, const Extents *e) noexcept nogil:

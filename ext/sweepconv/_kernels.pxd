@@ -1,5 +1,6 @@
 cdef extern from "kernels.h" nogil:
     enum:
+        SC_MOST_HALF
         SC_OUTER
         SC_LANES
         SC_SPREAD

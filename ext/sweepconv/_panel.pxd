@@ -42,6 +42,23 @@ cdef inline void move_columns(const sc_tiles *t, const Columns *c, char *panel, 
         array += c.repeat_step
 
 
+cdef inline void move_cube(const sc_tiles *t, char *to, const idx *to_step, const char *from_,
+                           const idx *step, const idx *n) noexcept nogil:
+    """n[0] x n[1] x n[2] values, a matrix at a time: what is contiguous on neither side is left for
+    the loop, and of several such axes the shortest."""
+    cdef int outer = -1, a, b, c
+    cdef idx i
+    for a in range(3):
+        if (to_step[a] != t.itemsize and step[a] != t.itemsize
+                and (outer < 0 or n[a] < n[outer])):
+            outer = a
+    outer = max(outer, 0)
+    b, c = 1 if outer == 0 else 0, 1 if outer == 2 else 2
+    for i in range(n[outer]):
+        t.move(to + i * to_step[outer], to_step[b], to_step[c], from_ + i * step[outer], step[b],
+               step[c], n[b], n[c])
+
+
 cdef inline void pack_row(const sc_tiles *t, const Block *b, const char *source, idx space,
                           const Columns *c, idx width, char *row) noexcept nogil:
     """One row of the panel, [w] of `width` bytes each; source at (n, c, d, h, 0)."""

@@ -15,12 +15,13 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from sweepconv._batch_gather cimport batch_task
+from sweepconv._batch_reduce cimport batch_reduce_task
 from sweepconv._box cimport Array, Extents, Filters, Phase, idx, joined_taps, span
 from sweepconv._cut cimport (
     ALIGN, SHARES, aligned, box_steps, choose_gather, choose_kind, choose_shares, choose_values,
-    choose_winograd, gather_tasks, lay_out_gather, lay_out_images, lay_out_patches,
-    lay_out_reduce, lay_out_scatter, lay_out_winograd, pack_scratch, scatters, size_panels,
-    takes_images, takes_patches,
+    choose_winograd, gather_tasks, lay_out_batch, lay_out_gather, lay_out_images,
+    lay_out_patches, lay_out_reduce, lay_out_scatter, lay_out_winograd, pack_scratch,
+    reduces_images, scatters, size_panels, takes_images, takes_patches,
 )
 from sweepconv._gather cimport gather_task
 from sweepconv._kernels cimport active_tiles
@@ -462,8 +463,11 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
     cdef idx count
     cdef int finite = True
     cdef double steps
+    if reduces_images(s, &plan.extents):
+        reduce_once(s, plan, batch_reduce_task, lay_out_batch(s, &plan.extents, threads), threads)
+        return True
     if takes_patches(s, &plan.extents):
-        reduce_patches(s, plan, threads)
+        reduce_once(s, plan, patch_task, lay_out_patches(s, &plan.extents, threads), threads)
         return True
     if s.planes:
         held_shares = shares  # all sums are kept until x is known to be finite
@@ -487,14 +491,12 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
     return True
 
 
-cdef int reduce_patches(Sweep *s, Plan plan, int threads) except -1:
-    """All tasks of a weight gradient whose filters serve few outputs each."""
-    lay_out_patches(s, &plan.extents, threads)
-    cdef idx tasks = plan.extents.boxes * s.all_groups * s.source_chunks * s.chunks
+cdef int reduce_once(Sweep *s, Plan plan, Task work, idx tasks, int threads) except -1:
+    """All tasks of a weight gradient whose filters serve few outputs each, and are written once."""
     threads = max(1, min(threads, tasks))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
-    return run_sweep(s, patch_task, tasks, plan.extents.boxes * box_steps(s, &plan.extents),
-                     threads, scratch.data)
+    return run_sweep(s, work, tasks, plan.extents.boxes * box_steps(s, &plan.extents), threads,
+                     scratch.data)
 
 
 def scatter(Plan plan, target, dy, filters, idx groups, bint accumulate, int threads):
