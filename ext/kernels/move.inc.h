@@ -34,14 +34,18 @@ static inline __attribute__((always_inline)) void NAME(turn_block)(
 }
 
 /* dst[r*dst_row + c] = src[r + c*src_col], elements contiguous along c in dst, along r in src.
- * The last block of each axis overlaps its neighbour in the place of a tail. */
+ * The last block of each axis overlaps its neighbour in the place of a tail.  The inner loop stays in
+ * the lines of the side whose lines are further apart, since those may share a set of the cache. */
 static void NAME(turn)(char *dst, ptrdiff_t dst_row, const char *src, ptrdiff_t src_col,
                        ptrdiff_t rows, ptrdiff_t cols)
 {
-    for (ptrdiff_t c = 0; c < cols; c += SIDE) {
-        if (c > cols - SIDE) c = cols - SIDE;
-        for (ptrdiff_t r = 0; r < rows; r += SIDE) {
-            if (r > rows - SIDE) r = rows - SIDE;
+    const int along_rows = labs(src_col) >= labs(dst_row);
+    const ptrdiff_t inner = along_rows ? rows : cols, outer = along_rows ? cols : rows;
+    for (ptrdiff_t o = 0; o < outer; o += SIDE) {
+        if (o > outer - SIDE) o = outer - SIDE;
+        for (ptrdiff_t i = 0; i < inner; i += SIDE) {
+            if (i > inner - SIDE) i = inner - SIDE;
+            const ptrdiff_t r = along_rows ? i : o, c = along_rows ? o : i;
             NAME(turn_block)(dst + r * dst_row + c * (ptrdiff_t)sizeof(T), dst_row,
                              src + r * (ptrdiff_t)sizeof(T) + c * src_col, src_col);
         }

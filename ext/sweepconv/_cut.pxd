@@ -39,11 +39,13 @@ cdef enum:
     HELD_TARGETS = 64         # Winograd: those whose products are held at once
     BAND_BYTES = 128 * 1024   # local layers on many images: of the source of one task
     LEAST_TARGETS = 4
-    LEAST_IMAGES = 8          # local weight gradient: from which on x is read where it lies
-    SUMS_BYTES = 64 * 1024    # of it: sums of one filter panel
+    X_BAND_BYTES = 384 * 1024  # the same for the weight gradient, whose sums are few
+    SUMS_BYTES = 64 * 1024    # and these sums, of one filter panel
+    LEAST_IMAGES = 8
     PATCH_PIXELS = 100
     FEW_VALUES = 8
     IMAGE_BYTES = 256 * 1024  # local input gradient: of dx that a task sums up
+    LANES_BYTES = 1024 * 1024  # the same on many images, of which most is at rest
     PATCH_BYTES = 256 * 1024  # weight gradient: what the filters of one block of outputs read
     SHARE_BYTES = 384 * 1024  # sums of one task of the weight gradient
     SHARES = 16               # weight gradient: tasks to aim at, for any number of threads
@@ -429,6 +431,13 @@ cdef inline bint filters_lie_flat(const Sweep *s) noexcept nogil:
             and contiguous_filters(phase, &s.filters, s.tile.itemsize))
 
 
+cdef inline bint values_apart(const Sweep *s) noexcept nogil:
+    """Whether the filters of a bank stand at multiples of a value: a tile reads them one by one."""
+    cdef idx itemsize = s.tile.itemsize
+    return (<uintptr_t>s.filters.data % itemsize == 0 and s.filters.bank[0] % itemsize == 0
+            and s.filters.bank[1] % itemsize == 0 and s.filters.bank[2] % itemsize == 0)
+
+
 cdef inline bint takes_patches(const Sweep *s, const Extents *e) noexcept nogil:
     """Whether each sum has so few pixels that writing the filters is what takes the time, and the
     channels and taps of a filter are one axis."""
@@ -463,15 +472,11 @@ cdef inline idx lay_out_patches(Sweep *s, const Extents *e, int threads) noexcep
     return e.boxes * s.all_groups * s.source_chunks * s.chunks
 
 
-cdef inline bint takes_images(const Sweep *s, const Extents *e) noexcept nogil:
+cdef inline bint gathers_images(const Sweep *s, const Extents *e) noexcept nogil:
     """Whether each filter serves one output of images that fill a row of lanes, and lies flat."""
-    cdef int a
-    for a in range(3):
-        if s.filters.bank[a] % s.tile.itemsize:
-            return False
     return (e.outputs[0] == e.outputs[1] == e.outputs[2] == 1 and e.boxes > 1
-            and s.batch >= s.tile.nb and s.targets >= LEAST_TARGETS
-            and <uintptr_t>s.filters.data % s.tile.itemsize == 0 and filters_lie_flat(s))
+            and s.batch >= s.tile.nb and s.targets >= LEAST_TARGETS and values_apart(s)
+            and filters_lie_flat(s))
 
 
 cdef inline idx band_width(const Sweep *s, idx run) noexcept nogil:
@@ -490,7 +495,7 @@ cdef inline idx band_width(const Sweep *s, idx run) noexcept nogil:
     return most
 
 
-cdef inline idx lay_out_images(Sweep *s, const Extents *e, int threads) noexcept nogil:
+cdef inline idx lay_out_batch_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Bands that stay in the second-level cache, two tasks for each thread where targets allow it;
     the number of tasks.  `rows` are here the sums of a task."""
     cdef idx slot = s.tile.nb * s.tile.itemsize, run = s.phase_count[2], tasks, band
@@ -512,44 +517,47 @@ cdef inline idx lay_out_images(Sweep *s, const Extents *e, int threads) noexcept
     return tasks * s.chunks
 
 
+cdef inline idx band_bytes(const Sweep *s, const Extents *e, idx run) noexcept nogil:
+    """Of one channel of x, as far as `run` neighbouring outputs read it, for all images."""
+    return s.batch * e.taps[0] * e.taps[1] * band_width(s, run) * s.tile.itemsize
+
+
 cdef inline bint reduces_images(const Sweep *s, const Extents *e) noexcept nogil:
     """Whether each filter serves one output of many images, whose bands are no longer than the
     cache, with targets that fill a vector, and filters lie flat."""
     return (e.outputs[0] == e.outputs[1] == e.outputs[2] == 1 and e.boxes > 1 and s.parts == 1
             and s.kind == SC_OUTER and s.batch >= LEAST_IMAGES and 4 * s.targets >= s.tile.nb
-            and s.batch * e.taps[0] * e.taps[1] * band_width(s, 1) * s.tile.itemsize <= BAND_BYTES
+            and band_bytes(s, e, 1) <= BAND_BYTES
             and filters_lie_flat(s))
 
 
-cdef inline idx lay_out_batch(Sweep *s, const Extents *e, int threads) noexcept nogil:
-    """Bands of x and dy that stay in the second-level cache, two tasks for each thread where outputs
-    allow it; the number of tasks.  `rows` are here the values of an image in a band of x, and
-    `panel_bytes` is what the spare half of a tile takes."""
-    cdef idx row = s.tile.nb * s.tile.itemsize, run = 2 * s.phase_count[2], tasks, dy, plane, x = 0
-    cdef idx taps = filter_panel_steps(e), line = ALIGN // s.tile.itemsize
+cdef inline idx lay_out_batch_reduce(Sweep *s, const Extents *e, int threads) noexcept nogil:
+    """Bands of x and dy that stay in the second-level cache, two tasks for each thread where
+    outputs allow it; the number of tasks.  `rows` are here the values of an image in a band of x,
+    and `panel_bytes` is what the spare half of a tile takes."""
+    cdef idx row = s.tile.nb * s.tile.itemsize, taps = filter_panel_steps(e), x, dy
+    cdef idx run = s.phase_count[2], line = ALIGN // s.tile.itemsize
+    cdef idx rows = s.phase_count[0] * s.phase_count[1] * s.all_groups
     s.chunk = min(s.targets, <idx>HELD_TARGETS)
     s.chunks = ceil_div(s.targets, s.chunk)
-    while True:
+    dy = ceil_div(s.chunk, s.tile.nb) * s.batch * row  # of an output
+    while run > 1 and (run * dy > BAND_BYTES
+                       or band_bytes(s, e, run) * min(s.sources, <idx>FEW_CHANNELS) > X_BAND_BYTES
+                       or rows * s.chunks * ceil_div(s.phase_count[2], run) < 2 * threads):
         run = ceil_div(run, 2)
-        plane = e.taps[0] * e.taps[1] * band_width(s, run)
-        x = s.batch * plane * s.tile.itemsize  # of a channel
-        dy = ceil_div(s.chunk, s.tile.nb) * run * s.batch * row
-        tasks = (s.chunks * s.all_groups * s.phase_count[0] * s.phase_count[1]
-                 * ceil_div(s.phase_count[2], run))
-        if run == 1 or (dy <= BAND_BYTES and x * min(s.sources, <idx>FEW_CHANNELS) <= 2 * BAND_BYTES
-                        and tasks >= 2 * threads):
-            break
+    x = band_bytes(s, e, run)
     s.source_chunk = min(s.source_chunk, max(SUMS_BYTES // (taps * row), <idx>1))
-    s.source_chunk = min(s.source_chunk, max(2 * BAND_BYTES // x, <idx>1))
+    s.source_chunk = min(s.source_chunk, max(X_BAND_BYTES // x, <idx>1))
     s.source_chunks = ceil_div(s.sources, s.source_chunk)
     s.source_chunk = ceil_div(s.sources, s.source_chunks)
     s.size[3] = run
-    s.rows = (ceil_div(plane * s.source_chunk, line) // 2 * 2 + 1) * line  # images in all sets
+    s.rows = x // s.batch // s.tile.itemsize * s.source_chunk
+    s.rows = (ceil_div(s.rows, line) // 2 * 2 + 1) * line  # odd lines: images in all sets
     s.panel_bytes = SC_MOST_HALF * taps * row
-    lay_out(s, dy, taps * s.source_chunk * row, s.panel_bytes,
+    lay_out(s, run * dy, taps * s.source_chunk * row, s.panel_bytes,
             taps * s.source_chunk * row if s.accumulate else 0, 0, sizeof(sc_line),
             s.batch * s.rows * s.tile.itemsize)
-    return tasks * s.source_chunks
+    return rows * s.chunks * ceil_div(s.phase_count[2], run) * s.source_chunks
 
 
 cdef inline bint scatters(const Sweep *s, const Extents *e) noexcept nogil:
@@ -583,4 +591,51 @@ cdef inline idx lay_out_scatter(Sweep *s, const Extents *e, int threads) noexcep
             max(s.panel_bytes, s.space[2] * s.source_chunk * itemsize),
             s.targets * s.rows * itemsize, 0, sizeof(sc_line),
             s.targets * (s.panel_bytes if s.own_filters else s.tile.nb * itemsize))
+    return ceil_div(s.batch, s.size[0]) * s.all_groups * s.source_chunks
+
+
+cdef inline bint reads_once(const Sweep *s) noexcept nogil:
+    """Whether the taps of an output read other elements each, in their order."""
+    cdef const Phase *p
+    cdef idx i, t, place, last
+    cdef int a
+    for a in range(3):
+        for i in range(s.phase_count[a]):
+            p = s.phases[a] + i
+            last = -1
+            for t in range(p.taps):
+                place = p.index[p.offset[t]]
+                if 0 <= place <= last:
+                    return False
+                last = max(last, place)
+    return True
+
+
+cdef inline bint scatters_images(const Sweep *s) noexcept nogil:
+    """Whether, of what `scatters`, images fill a row of lanes and filters can be read as they lie:
+    then patches may be laid a few rows at a time."""
+    return (s.batch >= s.tile.nb and s.targets <= STEPS and reads_once(s)
+            and values_apart(s) and filters_lie_flat(s))
+
+
+cdef inline idx lay_out_batch_scatter(Sweep *s, const Extents *e, int threads) noexcept nogil:
+    """Two rows of lanes, so that filters are read half as often, and two tasks for each thread
+    where images and channels allow it; the number of tasks."""
+    cdef idx row = s.tile.nb * s.tile.itemsize, lanes = ceil_div(s.batch, s.tile.nb), held = 2
+    cdef idx pixels = s.space[0] * s.space[1] * s.space[2] * row
+    s.source_chunk = s.sources
+    while True:
+        s.source_chunks = ceil_div(s.sources, s.source_chunk)
+        if (held * s.source_chunk * pixels <= LANES_BYTES and ceil_div(lanes, held) * s.all_groups
+                * s.source_chunks >= 2 * threads or held == s.source_chunk == 1):
+            break
+        if held > 1 and (lanes < 4 * threads or s.source_chunk == 1):
+            held = 1
+        else:
+            s.source_chunk = ceil_div(s.source_chunk, 2)
+    s.size[0], s.size[1], s.size[2] = held * s.tile.nb, 1, 1
+    s.size[3] = min(s.phase_count[2], max(BAND_BYTES // (held * s.targets * row), <idx>1))
+    s.panel_bytes = s.space[2] * s.source_chunk * row  # spare rows of a tile
+    lay_out(s, held * s.source_chunk * pixels, held * s.size[3] * s.targets * row, s.panel_bytes, 0,
+            0, sizeof(sc_line), s.panel_bytes)
     return ceil_div(s.batch, s.size[0]) * s.all_groups * s.source_chunks

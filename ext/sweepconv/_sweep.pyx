@@ -16,12 +16,14 @@ from libc.string cimport memcpy, memset
 
 from sweepconv._batch_gather cimport batch_task
 from sweepconv._batch_reduce cimport batch_reduce_task
+from sweepconv._batch_scatter cimport batch_scatter_task
 from sweepconv._box cimport Array, Extents, Filters, Phase, idx, joined_taps, span
 from sweepconv._cut cimport (
     ALIGN, SHARES, aligned, box_steps, choose_gather, choose_kind, choose_shares, choose_values,
-    choose_winograd, gather_tasks, lay_out_batch, lay_out_gather, lay_out_images,
-    lay_out_patches, lay_out_reduce, lay_out_scatter, lay_out_winograd, pack_scratch,
-    reduces_images, scatters, size_panels, takes_images, takes_patches,
+    choose_winograd, gather_tasks, gathers_images, lay_out_batch_gather, lay_out_batch_reduce,
+    lay_out_batch_scatter, lay_out_gather, lay_out_patches, lay_out_reduce, lay_out_scatter,
+    lay_out_winograd, pack_scratch, reduces_images, scatters, scatters_images, size_panels,
+    takes_patches,
 )
 from sweepconv._gather cimport gather_task
 from sweepconv._kernels cimport active_tiles
@@ -334,7 +336,7 @@ def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads,
 
 cdef bint gather_images(Sweep *s, Plan plan, int threads) except -1:
     choose_values(s)
-    cdef idx tasks = lay_out_images(s, &plan.extents, threads)
+    cdef idx tasks = lay_out_batch_gather(s, &plan.extents, threads)
     threads = max(1, min(threads, tasks))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
     run_sweep(s, batch_task, tasks, plan.extents.boxes * box_steps(s, &plan.extents), threads,
@@ -378,7 +380,7 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
         for a in range(b.ndim - 1):
             s.bias_bank[a + 3 - rank] = b.strides[a]
     s.accumulate = accumulate
-    if not (winograd or accumulate or only_finite) and takes_images(&s, &plan.extents):
+    if not (winograd or accumulate or only_finite) and gathers_images(&s, &plan.extents):
         return gather_images(&s, plan, threads)
     size_panels(&s, &plan.extents)
     box_bytes = s.groups * s.panels * s.panel_bytes
@@ -464,10 +466,12 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
     cdef int finite = True
     cdef double steps
     if reduces_images(s, &plan.extents):
-        reduce_once(s, plan, batch_reduce_task, lay_out_batch(s, &plan.extents, threads), threads)
+        count = lay_out_batch_reduce(s, &plan.extents, threads)
+        reduce_once(s, plan, batch_reduce_task, count, threads)
         return True
     if takes_patches(s, &plan.extents):
-        reduce_once(s, plan, patch_task, lay_out_patches(s, &plan.extents, threads), threads)
+        count = lay_out_patches(s, &plan.extents, threads)
+        reduce_once(s, plan, patch_task, count, threads)
         return True
     if s.planes:
         held_shares = shares  # all sums are kept until x is known to be finite
@@ -520,14 +524,19 @@ def scatter(Plan plan, target, dy, filters, idx groups, bint accumulate, int thr
     for a in range(3):
         s.space[a] = x.shape[a + rank - 1] if a + rank >= 3 else 1
     s.accumulate = accumulate
-    tasks = lay_out_scatter(&s, &plan.extents, threads)
+    cdef Task work = scatter_task
+    if scatters_images(&s):
+        work = batch_scatter_task
+        tasks = lay_out_batch_scatter(&s, &plan.extents, threads)
+    else:
+        tasks = lay_out_scatter(&s, &plan.extents, threads)
     threads = max(1, min(threads, tasks))
     cdef Memory scratch = Memory(s.scratch_bytes * threads)
     # In rounds of so much work for one image, so that signals are seen; never by batch or threads.
     cdef double steps = plan.extents.boxes * box_steps(&s, &plan.extents)
     s.rounds = min(<idx>(steps / (<double>ROUND_WORK * s.batch)) + 1, plan.extents.boxes)
     for s.round in range(s.rounds):
-        run_sweep(&s, scatter_task, tasks, steps / s.rounds, threads, scratch.data)
+        run_sweep(&s, work, tasks, steps / s.rounds, threads, scratch.data)
     return True
 
 
