@@ -5,6 +5,17 @@
  * Parameters: T, T_ANY (T at any address), BLOCK (vector of SIDE elements), LANE (of PER), LANES,
  * VECTOR, NB, EACH, SAME, LOW and HIGH, and the names MOVE, ADD, FINITE, NAME(x). */
 
+#ifndef SWEEPCONV_FETCH
+#define SWEEPCONV_FETCH
+enum { FETCH_ROWS = 24 }; /* so far ahead */
+
+/* Whether rows of n bytes are so short and far apart that no hardware prefetches the next. */
+static inline int rows_apart(ptrdiff_t step, ptrdiff_t n)
+{
+    return n <= 256 && labs(step) >= 2 * n;
+}
+#endif
+
 /* dst[c][r] = src[r][c] for SIDE x SIDE elements, rows contiguous on both sides.
  * A block is LANES lanes of 16 bytes wide, PER elements each.  Rows PER apart are loaded side by
  * side, so that what is left is a transposition of PER x PER inside of each lane, where shuffles are
@@ -41,11 +52,15 @@ static void NAME(turn)(char *dst, ptrdiff_t dst_row, const char *src, ptrdiff_t 
 {
     const int along_rows = labs(src_col) >= labs(dst_row);
     const ptrdiff_t inner = along_rows ? rows : cols, outer = along_rows ? cols : rows;
+    const int fetch = along_rows && rows_apart(src_col, rows * (ptrdiff_t)sizeof(T));
     for (ptrdiff_t o = 0; o < outer; o += SIDE) {
         if (o > outer - SIDE) o = outer - SIDE;
         for (ptrdiff_t i = 0; i < inner; i += SIDE) {
             if (i > inner - SIDE) i = inner - SIDE;
             const ptrdiff_t r = along_rows ? i : o, c = along_rows ? o : i;
+            if (fetch && o + 2 * SIDE <= outer)
+                UNROLL for (int k = 0; k < SIDE; k++)
+                    __builtin_prefetch(src + r * (ptrdiff_t)sizeof(T) + (c + SIDE + k) * src_col);
             NAME(turn_block)(dst + r * dst_row + c * (ptrdiff_t)sizeof(T), dst_row,
                              src + r * (ptrdiff_t)sizeof(T) + c * src_col, src_col);
         }
@@ -55,10 +70,15 @@ static void NAME(turn)(char *dst, ptrdiff_t dst_row, const char *src, ptrdiff_t 
 static void NAME(copy_rows)(char *dst, ptrdiff_t dst_row, const char *src, ptrdiff_t src_row,
                             ptrdiff_t rows, ptrdiff_t cols)
 {
+    const int fetch = rows_apart(src_row, cols * (ptrdiff_t)sizeof(T));
     for (ptrdiff_t r = 0; r < rows; r++, dst += dst_row, src += src_row) {
         T_ANY *d = (T_ANY *)dst;
         const T_ANY *s = (const T_ANY *)src;
         ptrdiff_t c = 0;
+        if (fetch) {
+            __builtin_prefetch(src + FETCH_ROWS * src_row);
+            __builtin_prefetch(src + FETCH_ROWS * src_row + (cols - 1) * (ptrdiff_t)sizeof(T));
+        }
         for (; c + SIDE <= cols; c += SIDE) *(BLOCK *)(d + c) = *(const BLOCK *)(s + c);
         for (; c < cols; c++) d[c] = s[c];
     }
