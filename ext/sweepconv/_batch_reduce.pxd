@@ -24,7 +24,7 @@ cdef inline void sum_filter(const Sweep *s, const Band *v, const Phase *const *p
                             const char *image, idx channels, Halves *u, char *sums) noexcept nogil:
     """All taps and channels of one output; rows go along channels or along taps."""
     cdef idx itemsize = s.tile.itemsize, row = s.tile.nb * itemsize, taps = box_taps(phase)
-    cdef idx plane, d, h, w, n, m = 0, k, run, pace, step, rows
+    cdef idx plane, d, h, w, n, m = 0, k, run, pace, step, next
     cdef bint along = first_is_better(s, u.vectors, channels, phase[2].taps)
     cdef const char *source
     for plane in range(v.planes):
@@ -35,15 +35,15 @@ cdef inline void sum_filter(const Sweep *s, const Band *v, const Phase *const *p
             w = phase[2].index[phase[2].offset[k]]
             run = even_run(phase[2], 0, k, &pace)
             source = image + (plane * v.width + w - v.low) * channels * itemsize
-            rows, pace, step = 1, pace * channels, v.channel
+            next, pace, step = 1, pace * channels, v.channel
             if d < 0 or h < 0 or w < 0:
-                source, rows, pace, step = u.zeros, 0, 0, 0
+                source, next, pace, step = u.zeros, 0, 0, 0
             for n in range(run if along else channels):
                 if along:
-                    add_rows(s, u, channels, source + n * pace * itemsize, rows, step,
+                    add_rows(s, u, channels, source + n * pace * itemsize, next, step,
                              sums + (m + n) * row, taps * s.tile.nb)
                 else:
-                    add_rows(s, u, run, source + n * rows * itemsize, pace, step,
+                    add_rows(s, u, run, source + n * next * itemsize, pace, step,
                              sums + (n * taps + m) * row, s.tile.nb)
             m += run
             k += run

@@ -199,22 +199,13 @@ cdef inline idx planes_panel(const Sweep *s, const Extents *e, idx *plane) noexc
     return channel_pitch(all)
 
 
-cdef inline idx slots(const Sweep *s) noexcept nogil:
-    """Rows of a pixel panel: at most this many, since lines are padded to whole half tiles."""
-    cdef idx n = 1
-    cdef int a
-    cdef bint last = True
-    for a in range(AXES - 1, -1, -1):
-        if last and s.size[a] > 1:
-            n *= s.size[a] + s.tile.tall - 1
-            last = False
-        else:
-            n *= s.size[a]
-    return n + 2 * s.tile.tall
-
-
 cdef inline idx most_pixels(const Sweep *s) noexcept nogil:
     return s.size[0] * s.size[1] * s.size[2] * s.size[3]
+
+
+cdef inline idx slots(const Sweep *s) noexcept nogil:
+    """Rows of a pixel panel, with room for two runs that are made twice."""
+    return most_pixels(s) + 2 * s.tile.tall
 
 
 cdef inline void lay_out(Sweep *s, idx source, idx pixels, idx spare, idx runs, idx taps,
@@ -323,7 +314,7 @@ cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
         return
     lay_out(s, max(source_panel(s, e, widest_block(s, e)) * s.wide, pack_scratch(s, e)),
             s.items * slots(s) * row, slots(s) * row if s.accumulate else 0,
-            2 * (most_pixels(s) + 2) * sizeof(Run) + (most_pixels(s) // 2 + 2) * sizeof(Pair),
+            2 * (most_pixels(s) + 2) * sizeof(Run) + (most_pixels(s) // 2 + 3) * sizeof(Pair),
             (filter_panel_steps(e) + 1) * sizeof(idx),
             (filter_panel_steps(e) + 1) * sizeof(sc_line),
             2 * s.panel_bytes if s.own_filters else 0)

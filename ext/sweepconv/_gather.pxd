@@ -13,9 +13,9 @@ from sweepconv._kernels cimport sc_line, sc_tile
 from sweepconv._panel cimport Columns, move_columns, move_pixels, pack_source
 from sweepconv._pieces cimport lies_inside, next_piece
 from sweepconv._items cimport Item, Sums, strip_items, sum_strips
-from sweepconv._runs cimport Pair, Run, Runs, find_lines, find_runs, rows_beyond
+from sweepconv._runs cimport Pair, Run, Runs, find_lines, find_runs
 from sweepconv._task cimport (
-    INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, best_half, channel_block,
+    INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, best_run, channel_block,
     cut_task, fills, find_bias, first_source, first_target, most_vectors, move_panel,
     panel_vectors, source_columns, tap_block, target_columns,
 )
@@ -32,7 +32,7 @@ cdef inline void sum_pairs(const Sweep *s, const Block *b, const Runs *r, const 
     cdef idx nb = s.tile.nb, size = b.scale * s.tile.itemsize, i
     cdef idx row = nb * s.tile.itemsize, rs = b.step * b.scale
     cdef idx ks = b.scale if m.one_channel else s.lanes
-    cdef sc_tile tile = item.tile
+    cdef sc_tile tile
     cdef char *init = item.init if starts else NULL
     cdef const char *filters = item.filters + filter_at
     cdef idx from_row = nb if init == NULL else 0
@@ -42,8 +42,9 @@ cdef inline void sum_pairs(const Sweep *s, const Block *b, const Runs *r, const 
     source += item.source
     for i in range(first, last):
         pair = r.pair + i
+        tile = item.tiles[pair.rows - 1]
         a, z = item.pixels + pair.slot[0] * row, item.pixels + pair.slot[1] * row
-        if ends and item.ready and pair.whole:
+        if ends and item.ready:
             tile(pair.ready[0] + item.target, pair.ready[1] + item.target, r.ready_row,
                  a if init == NULL else init, z if init == NULL else init, from_row,
                  source + pair.source[0] * size, source + pair.source[1] * size, rs, ks, line,
@@ -94,29 +95,19 @@ cdef inline void init_row(const Sweep *s, const Phase *const *phase, idx group, 
                  True)
 
 
-cdef inline void write_pixels(const Sweep *s, const Block *b, const Item *item, const Runs *r,
+cdef inline void write_pixels(const Sweep *s, const Block *b, const Item *item,
                               char *spare) noexcept nogil:
     """The finished sums of one item to the target, but for those that went there at once; or added
     to what stands there."""
-    cdef idx first = first_target(s, item.group, item.panel), row = s.tile.nb * s.tile.itemsize, i
-    cdef int j
-    cdef const Pair *pair
+    cdef idx first = first_target(s, item.group, item.panel)
     cdef Columns c
-    if item.ready and r.whole:
+    if item.ready:
         return
     target_columns(s, s.target.channel, item.group, item.panel, &c)
-    if r.ready_row:
-        for i in range(r.pairs):
-            pair = r.pair + i
-            for j in range(0 if item.ready and pair.whole else 2):
-                move_columns(s.tile, &c, item.pixels + pair.slot[j] * row, row,
-                             pair.ready[j] + item.target, r.ready_row * s.tile.itemsize,
-                             pair.valid[j], False)
-        return
     if s.accumulate:
-        move_pixels(s.tile, b, &s.target, first, &c, spare, r.slots, True)
-        s.tile.add(item.pixels, spare, b.lines * r.slots * s.tile.nb)
-    move_pixels(s.tile, b, &s.target, first, &c, item.pixels, r.slots, False)
+        move_pixels(s.tile, b, &s.target, first, &c, spare, True)
+        s.tile.add(item.pixels, spare, b.pixels * s.tile.nb)
+    move_pixels(s.tile, b, &s.target, first, &c, item.pixels, False)
 
 
 cdef inline idx items_at_once(const Sweep *s, const Block *b, idx items, idx count,
@@ -149,7 +140,7 @@ cdef inline void find_item(const Sweep *s, const Block *b, const Part *part, idx
     if first == 0:
         item.init = scratch + s.at[INIT] + number * row
         init_row(s, b.phase, item.group, item.panel, item.init)
-    item.tile = s.tile.tile[s.kind][panel_vectors(s, item.group, item.panel) - 1][b.half - 1]
+    item.tiles = s.tile.tile[s.kind][panel_vectors(s, item.group, item.panel) - 1]
     item.ready = to_target and fills(s, item.group, item.panel)
 
 
@@ -185,12 +176,13 @@ cdef inline void sum_groups(const Sweep *s, Block *b, const Runs *r, const Part 
             b.scale = count * s.lanes * s.wide
             source_columns(s, &s.source, group, groups, count, &columns)
             pack_source(s.tile, b, &s.source, first_source(s, group) + first, &columns,
-                        count * s.unit * s.wide, (b.half * b.step + 1) * count * s.unit * s.wide,
-                        scratch)
+                        count * s.unit * s.wide, 0, scratch)
         to_target = last and r.ready_row != 0
         width = items_at_once(s, b, items, count, to_target)
         # Sums wait for the next channel block in a pixel panel for each item.
-        pixel_step = r.count * b.half * row if block < s.sources or max(width, strips) > 1 else 0
+        pixel_step = 0
+        if block < s.sources or max(width, strips) > 1:
+            pixel_step = (b.pixels + 2 * b.half) * row
         for i in range(items):
             find_item(s, b, part, group, i, first, to_target and i >= strips, pixel_step, scratch,
                       item + i)
@@ -205,7 +197,7 @@ cdef inline void sum_groups(const Sweep *s, Block *b, const Runs *r, const Part 
                     m.skip = pack_own(s, b, m.item, first, count)
                 sum_taps(s, b, r, &m, taps, count, source, total if count else 0, line)
             for i in range(m.items if last else 0):
-                write_pixels(s, b, m.item + i, r, scratch + s.at[SPARE])
+                write_pixels(s, b, m.item + i, scratch + s.at[SPARE])
             at += m.items
         first += count
         if last:
@@ -218,9 +210,8 @@ cdef inline bint reads_in_place(const Sweep *s, const Block *b, Block *view) noe
     cdef idx vector = s.tile.nb // 2 if s.lanes > 1 else 1, beyond
     if (s.lanes > 1 and s.sources > 1) or not is_panel(b, &s.source, s.tile.itemsize, view):
         return False
-    view.half = best_half(s, view.length, view.lines, most_vectors(s))
-    beyond = (rows_beyond(s, view) * view.step * view.scale
-              + ceil_div(s.all_groups * s.sources, vector) * vector)
+    view.half = best_run(s, view.length, view.lines, most_vectors(s))
+    beyond = ceil_div(s.all_groups * s.sources, vector) * vector
     return view.last + beyond * s.tile.itemsize <= s.source.end
 
 
@@ -234,7 +225,7 @@ cdef inline void gather_block(const Sweep *s, Block *b, const Part *part,
     if reads_in_place(s, b, &view):
         b = &view
     else:
-        b.half = best_half(s, b.length, b.lines, most_vectors(s))
+        b.half = best_run(s, b.length, b.lines, most_vectors(s))
     runs.run = <Run *>(scratch + s.at[RUNS])
     find_runs(s, b, taps * channel_block(taps, s.sources, s.targets), &runs)
     tap_starts(b, start)

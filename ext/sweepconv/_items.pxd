@@ -21,9 +21,9 @@ cdef struct Item:
     idx source           # bytes from the source of the first item to its own
     idx target           # bytes from channel 0 of the target to its own
     char *filters        # at the first tap and channel
-    char *pixels         # sums, [slots][nb]
+    char *pixels         # sums, [pixels][nb]
     char *init           # what they start from, [nb]; NULL: from themselves
-    sc_tile tile
+    const sc_tile *tiles # by the rows of half a tile, from 1 on
     bint ready           # the sums are complete with the last tap, and can go to the target at once
 
 

@@ -151,20 +151,16 @@ cdef inline char *target_at(const Block *b, const Array *y, const idx *steps,
 
 
 cdef inline void move_pixels(const sc_tiles *t, const Block *b, const Array *y, idx first,
-                             const Columns *c, char *panel, idx slots,
-                             bint to_panel) noexcept nogil:
-    """Outputs of the block from the pixel panel to the array y, or from there to the panel.
-
-    Channel `first` of y is the first of the panel, which holds `slots` >= b.length rows for each
-    line.
-    """
+                             const Columns *c, char *panel, bint to_panel) noexcept nogil:
+    """Outputs of the block from the pixel panel to the array y, or from there to the panel, whose
+    first channel is number `first` of y."""
     cdef idx steps[AXES]
     cdef idx length, pace, flat = 0, row = t.nb * t.itemsize
     cdef char *slot
     target_steps(b, y, steps)
-    merge(b.n, steps, b.pixels if slots == b.length else b.length, &length, &pace)
+    merge(b.n, steps, b.pixels, &length, &pace)
     while flat < b.pixels:
-        slot = panel + (flat // b.length * slots + flat % b.length) * row
+        slot = panel + flat * row
         if to_panel and not c.whole:
             memset(slot, 0, length * row)
         move_columns(t, c, slot, row, target_at(b, y, steps, flat) + first * y.channel, pace,

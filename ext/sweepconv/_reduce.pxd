@@ -110,7 +110,7 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
         for panel in range(h.panels):
             target_columns(s, s.target.channel, h.group, h.panel + panel, &columns)
             move_pixels(s.tile, &b, &s.target, first_target(s, h.group, h.panel + panel), &columns,
-                        dy, b.length, True)
+                        dy, True)
             sum_pixels(s, &b, &h, source, dy, taps, line,
                        panel_vectors(s, h.group, h.panel + panel), zeros,
                        sums + panel * h.panel_bytes)

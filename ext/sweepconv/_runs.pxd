@@ -1,6 +1,7 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
 """Runs of pixels, in pairs that make tiles, and the lines of steps that each pair takes.
 
+A line is cut into runs as long as each other but for one pixel, so that nothing is made twice.
 Taps that read nothing but padding zeros are left out, where filters are finite: adding zeros
 changes no bit.  So runs are sorted by the taps that they need.
 """
@@ -21,23 +22,24 @@ cdef enum:
 
 
 cdef struct Run:
-    # `half` pixels in a line: half of a tile.
+    # Neighbouring pixels of a line: half of a tile.
+    idx first        # of them, in the line
+    idx line
+    idx rows         # how many they are
     idx source       # coordinate of the first in the panel
-    idx slot         # first of its rows in the pixel panel
-    idx valid        # pixels that are in the line; none in a filler, which is made for nothing
+    idx slot         # first of their rows in the pixel panel
     TapSet taps
-    idx kind         # runs of one kind have the same taps
+    idx kind         # runs of one kind have the same taps and are as long
     char *ready      # where the first belongs in the target, for channel 0
 
 
 cdef struct Pair:
-    # The two runs of a tile.
+    # The two runs of a tile; the second is the first again where another is missing.
     idx source[2]
     idx slot[2]
-    idx valid[2]
     char *ready[2]
+    idx rows         # of each
     TapSet taps
-    bint whole       # both are of `half` pixels
     bint fresh       # its taps are not those of the pair before
 
 
@@ -46,8 +48,6 @@ cdef struct Runs:
     idx count
     Pair *pair
     idx pairs
-    bint whole       # all pairs are
-    idx slots        # rows of a line in the pixel panel
     idx ready_row    # values from one pixel to the next in the target; 0: sums cannot go there
 
 
@@ -58,24 +58,22 @@ cdef inline bint reads_zeros(const Block *b, int a) noexcept nogil:
     return p.index[first] < 0 or p.end[first] < first + b.extent[a + 1]
 
 
-cdef inline void find_taps(const Block *b, Runs *r) noexcept nogil:
-    """The taps of each run, of lines along the last axis."""
-    cdef idx each = ceil_div(b.length, b.half), line, i, at
+cdef inline void find_taps(const Block *b, Run *run, idx each) noexcept nogil:
+    """The taps of runs, `each` of a line along the last axis."""
+    cdef idx line, i, at
     cdef int a
-    cdef Run *run = r.run
     cdef TapSet set
-    for i in range(each):
-        axis_taps(b.phase[2], b.low[3] + run_start(b, r, i), run[i].valid, &run[i].taps.low[2],
-                  &run[i].taps.high[2])
     for line in range(b.lines):
         at = line
         for a in range(1, -1, -1):
             axis_taps(b.phase[a], b.low[a + 1] + at % b.n[a + 1], 1, &set.low[a], &set.high[a])
             at //= b.n[a + 1]
         for i in range(each):
-            for a in range(2):
-                run.taps.low[a], run.taps.high[a] = set.low[a], set.high[a]
-            run.taps.low[2], run.taps.high[2] = r.run[i].taps.low[2], r.run[i].taps.high[2]
+            if line:
+                set.low[2], set.high[2] = (run - each).taps.low[2], (run - each).taps.high[2]
+            else:
+                axis_taps(b.phase[2], b.low[3] + run.first, run.rows, &set.low[2], &set.high[2])
+            run.taps = set
             run += 1
 
 
@@ -93,12 +91,16 @@ cdef inline void add_taps(TapSet *a, const TapSet *b) noexcept nogil:
         a.low[i], a.high[i] = min(a.low[i], b.low[i]), max(a.high[i], b.high[i])
 
 
+cdef inline bint same_kind(const Run *a, const Run *b) noexcept nogil:
+    return a.rows == b.rows and same_taps(&a.taps, &b.taps)
+
+
 cdef inline void sort_runs(Runs *r) noexcept nogil:
-    """Runs of the same taps next to each other, so that tiles are made of those.
+    """Runs of the same taps and length next to each other, so that tiles are made of those.
 
     The list has room for itself twice.  Beyond KINDS kinds of runs, the others stay in order.
     """
-    cdef const TapSet *kind[KINDS]
+    cdef const Run *kind[KINDS]
     cdef idx at[KINDS + 1]
     cdef Run *sorted = r.run + r.count
     cdef Run *run
@@ -106,12 +108,12 @@ cdef inline void sort_runs(Runs *r) noexcept nogil:
     memset(at, 0, sizeof(at))
     for i in range(r.count):
         run = r.run + i
-        if not (kinds and same_taps(&run.taps, kind[last])):
+        if not (kinds and same_kind(run, kind[last])):
             last = 0
-            while last < kinds and not same_taps(&run.taps, kind[last]):
+            while last < kinds and not same_kind(run, kind[last]):
                 last += 1
             if last == kinds < KINDS:
-                kind[last] = &run.taps
+                kind[last] = run
                 kinds += 1
             last = min(last, KINDS - 1)
         run.kind = last
@@ -143,73 +145,76 @@ cdef inline idx ready_pace(const Sweep *s, const Block *b) noexcept nogil:
 
 
 cdef inline void pair_runs(const Block *b, Runs *r) noexcept nogil:
-    """Neighbours of the list as pairs."""
-    cdef idx i
+    """Neighbours of the list as pairs, where they are as long: all but one of each length, which is
+    its own second and has sums of its own for it."""
+    cdef idx i = 0, spare = b.pixels
     cdef int j
     cdef Pair *pair = r.pair
     cdef Run *run
-    r.pairs, r.whole = r.count // 2, True
-    for i in range(r.pairs):
-        pair.taps = r.run[2 * i].taps
-        add_taps(&pair.taps, &r.run[2 * i + 1].taps)
-        pair.fresh = i == 0 or not same_taps(&pair.taps, &(pair - 1).taps)
-        pair.whole = True
+    while i < r.count:
+        run = r.run + i
+        pair.taps, pair.rows = run.taps, run.rows
         for j in range(2):
-            run = r.run + 2 * i + j
-            pair.source[j], pair.slot[j], pair.valid[j] = run.source, run.slot, run.valid
-            pair.ready[j] = run.ready
-            pair.whole = pair.whole and (run.valid == b.half or run.valid == 0)
-        r.whole = r.whole and pair.whole
+            pair.source[j], pair.slot[j], pair.ready[j] = run.source, run.slot, run.ready
+            if j == 0 and i + 1 < r.count and (run + 1).rows == run.rows:
+                run += 1
+                add_taps(&pair.taps, &run.taps)
+                i += 1
+            elif j == 0:
+                run.slot = spare
+                spare += run.rows
+        pair.fresh = pair == r.pair or not same_taps(&pair.taps, &(pair - 1).taps)
         pair += 1
+        i += 1
+    r.pairs = pair - r.pair
 
 
-cdef inline idx run_start(const Block *b, const Runs *r, idx i) noexcept nogil:
-    """Where run number `i` of a line starts.
-
-    The last overlaps its neighbour, where sums can go to the target one run at a time: pixels that
-    are made twice are the same both times, and whole runs need no detour.
-    """
-    cdef idx last = b.length - b.half
-    return min(i * b.half, last) if r.ready_row and last >= 0 else i * b.half
-
-
-cdef inline idx rows_beyond(const Sweep *s, const Block *b) noexcept nogil:
-    """How many pixels beyond its line a tile may read."""
-    return 0 if b.length >= b.half and ready_pace(s, b) else b.half
+cdef inline void cut_lines(const Block *b, idx rows, Run **run) noexcept nogil:
+    """The runs of all lines that are so long."""
+    cdef idx each = ceil_div(b.length, b.half), line, i, first, n, over
+    cdef idx least = b.length // each, rest = b.length % each
+    for line in range(b.lines):
+        first = over = 0
+        for i in range(each):
+            n, over = least, over + rest
+            if over >= each:
+                n, over = n + 1, over - each
+            if n == rows:
+                run[0].line, run[0].first, run[0].rows = line, first, n
+                run[0].slot = line * b.length + first
+                run[0] += 1
+            first += n
 
 
 cdef inline void find_runs(const Sweep *s, const Block *b, idx sum_steps, Runs *r) noexcept nogil:
-    """Runs that cover the lines, sorted by the taps that they need where padding is read."""
+    """Runs that cover the lines, the longer ones first; sorted by the taps that they need where
+    padding is read."""
     cdef idx steps[AXES]
-    cdef idx each = ceil_div(b.length, b.half), line, i, first
+    cdef idx each = ceil_div(b.length, b.half), longer = b.length % each, line = -1, i
     cdef Run *run = r.run
-    cdef idx *start = <idx *>(r.run + b.lines * each + 2)  # read before it is overwritten
-    cdef char *at
+    cdef idx *start
+    cdef char *at = NULL
+    if longer:
+        cut_lines(b, b.length // each + 1, &run)
+    cut_lines(b, b.length // each, &run)
+    r.count = run - r.run
+    start = <idx *>run  # read before it is overwritten
     r.ready_row = ready_pace(s, b)
-    r.slots = each * b.half
     line_starts(b, 1, start, 1)
     target_steps(b, &s.target, steps)
-    for line in range(b.lines):
-        at = target_at(b, &s.target, steps, line * b.length)
-        for i in range(each):
-            first = run_start(b, r, i)
-            run.source = start[line] + first * b.step
-            run.slot = (line * each + i) * b.half
-            run.valid = min(b.half, b.length - first)
-            run.ready = at + first * r.ready_row * s.tile.itemsize
-            run.taps = b.taps
-            run += 1
-    r.count = b.lines * each
+    for i in range(r.count):
+        run = r.run + i
+        if run.line != line:
+            line = run.line
+            at = target_at(b, &s.target, steps, line * b.length)
+        run.source = start[line] + run.first * b.step
+        run.ready = at + run.first * r.ready_row * s.tile.itemsize
+        run.taps = b.taps
     if sum_steps > SHORT_SUM and b.panel == NULL and b.length == b.n[3] and (
             reads_zeros(b, 0) or reads_zeros(b, 1) or reads_zeros(b, 2)):
-        find_taps(b, r)
+        find_taps(b, r.run, longer)
+        find_taps(b, r.run + longer * b.lines, each - longer)
         sort_runs(r)
-    if r.count % 2:  # with a filler: the last once more
-        run = r.run + r.count
-        run[0] = r.run[r.count - 1]
-        run.slot = r.count * b.half
-        run.valid = 0
-        r.count += 1
     r.pair = <Pair *>(r.run + r.count)
     pair_runs(b, r)
 
