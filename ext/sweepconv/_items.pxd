@@ -23,7 +23,7 @@ cdef struct Item:
     char *filters        # at the first tap and channel
     char *pixels         # sums, [pixels][nb]
     char *init           # what they start from, [nb]; NULL: from themselves
-    const sc_tile *tiles # by the rows of half a tile, from 1 on
+    const sc_tile *tiles  # by the rows of half a tile, from 1 on
     bint ready           # the sums are complete with the last tap, and can go to the target at once
 
 

@@ -60,7 +60,7 @@ cdef inline bint reads_zeros(const Block *b, int a) noexcept nogil:
 
 cdef inline void find_taps(const Block *b, Run *run, idx each) noexcept nogil:
     """The taps of runs, `each` of a line along the last axis."""
-    cdef idx line, i, at
+    cdef idx line, _i, at
     cdef int a
     cdef TapSet set
     for line in range(b.lines):
@@ -68,7 +68,7 @@ cdef inline void find_taps(const Block *b, Run *run, idx each) noexcept nogil:
         for a in range(1, -1, -1):
             axis_taps(b.phase[a], b.low[a + 1] + at % b.n[a + 1], 1, &set.low[a], &set.high[a])
             at //= b.n[a + 1]
-        for i in range(each):
+        for _i in range(each):
             if line:
                 set.low[2], set.high[2] = (run - each).taps.low[2], (run - each).taps.high[2]
             else:
@@ -171,11 +171,11 @@ cdef inline void pair_runs(const Block *b, Runs *r) noexcept nogil:
 
 cdef inline void cut_lines(const Block *b, idx rows, Run **run) noexcept nogil:
     """The runs of all lines that are so long."""
-    cdef idx each = ceil_div(b.length, b.half), line, i, first, n, over
+    cdef idx each = ceil_div(b.length, b.half), line, _i, first, n, over
     cdef idx least = b.length // each, rest = b.length % each
     for line in range(b.lines):
         first = over = 0
-        for i in range(each):
+        for _i in range(each):
             n, over = least, over + rest
             if over >= each:
                 n, over = n + 1, over - each
