@@ -221,3 +221,33 @@ def test_a_handle_packs_once_for_any_batch_and_keeps_few() -> None:
         x = np.ones((1, 3, size, size))
         assert same_bits(sc.conv(x, handle), sc.conv(x, w))
     assert len(handle._panels) <= 8
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_a_call_that_came_before_is_checked_again(packed: bool, channels_last: bool) -> None:
+    """What follows from its shapes is known; what `out`, data and keywords are is not."""
+    rng = np.random.default_rng(0)
+    x, b = rng.standard_normal((2, 3, 6, 5)).astype(np.float32), np.ones(4, np.float32)
+    if channels_last:
+        x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    given = rng.standard_normal((4, 3, 3, 3)).astype(np.float32)
+    w = sc.pack(given, padding=1) if packed else given
+    want = sc.conv(x, w, b, padding=1)
+    for _ in range(2):
+        out = np.full_like(want, np.nan)
+        assert sc.conv(x, w, b, padding=1, out=out) is out
+        np.testing.assert_array_equal(out, want)
+        np.testing.assert_array_equal(sc.conv(x, w, b, padding=1), want)
+        with pytest.raises(ValueError, match="out must have shape"):
+            sc.conv(x, w, b, padding=1, out=out[:1])
+        with pytest.raises(TypeError, match="out must have dtype"):
+            sc.conv(x, w, b, padding=1, out=out.astype(np.float64))
+        with pytest.raises(TypeError):
+            sc.conv(x, w, b, padding=1.0)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="b must have shape"):
+            sc.conv(x, w, b[:2], padding=1)
+    overlap = np.zeros(x.size + want.size, np.float32)[:x.size].reshape(x.shape)
+    overlap[...] = x
+    into = overlap.base[5:5 + want.size].reshape(want.shape)  # type: ignore[index]
+    np.testing.assert_array_equal(sc.conv(overlap, w, b, padding=1, out=into), want)

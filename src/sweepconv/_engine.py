@@ -205,23 +205,26 @@ class Known(NamedTuple):
     serial: bool
 
 
-_known: dict[Any, Known] = {}  # of small direct calls, whose time is mostly spent in Python
+_known: dict[Any, Known] = {}  # of direct calls, whose time in Python is long beside a small sweep
 MOST_KNOWN = 1024
 SMALL_PLAN = 1 << 15  # bytes
 SERIAL_WORK = 100_000  # multiply-adds; the compiled sweep opens no parallel region there
 
 
-def _recall(verb: str, x: Any, w: Any, b: Any, keywords: Sweep) -> tuple[Any, Known | None]:
-    """Key of `_known`, None where a call cannot be known, and what is known of it.
+def _recall(verb: str, x: Any, w: Any, b: Any,
+            keywords: dict[str, Any]) -> tuple[Any, Known | None]:
+    """Key of what is known, None where a call cannot be known, and what is known of it.
 
-    Keywords must be the same objects, since 1.0 == 1 but is no stride.
+    Keywords must be the same objects, since 1.0 == 1 but is no stride; `out` is None among them.
+    Packed filters keep what is known of calls with them.
     """
-    if not (type(x) is type(w) is np.ndarray and (b is None or type(b) is np.ndarray)):
+    array, table = (w.given, w.known) if type(w) is PackedFilters else (w, _known)
+    if not (type(x) is type(array) is np.ndarray and (b is None or type(b) is np.ndarray)):
         return None, None
-    key = (verb, x.shape, w.shape, x.dtype, w.dtype,
+    key = (verb, x.shape, array.shape, x.dtype, array.dtype,
            b if b is None else (b.shape, b.dtype), *keywords.values())
     try:
-        known = _known.get(key)
+        known = table.get(key)
     except (TypeError, ValueError):  # a keyword that cannot be a key
         return None, None
     if known is not None and all(map(is_, keywords.values(), known.keywords)):
@@ -229,22 +232,34 @@ def _recall(verb: str, x: Any, w: Any, b: Any, keywords: Sweep) -> tuple[Any, Kn
     return key, None
 
 
-def _forward_again(verb: str, known: Known, x: Array, w: Array, b: Array | None,
+def _forward_again(verb: str, known: Known, x: Array, w: Any, b: Array | None, out: Any,
                    n_threads: int | None) -> Array:
     """y of a call that is known."""
-    y = (np.empty(known.y_shape, x.dtype) if x.flags.c_contiguous
-         else np.empty_like(x, shape=known.y_shape))
-    _sweep.gather(known.plan, x, w, b, y, known.groups, False, False,
-                  1 if known.serial else resolve_threads(verb, n_threads))
+    threads = 1 if known.serial else resolve_threads(verb, n_threads)
+    panels = None
+    if type(w) is PackedFilters:
+        panels = w.panels(known.plan, known.groups, False, threads, x.strides[1] == x.itemsize, 0)
+        w = w.w
+    if out is not None:
+        given = (x, w) if b is None else (x, w, b)
+        y, (x, w, *bias) = result(verb, known.y_shape, x, out, given)
+        b = bias[0] if bias else None
+    elif x.flags.c_contiguous:
+        y = np.empty(known.y_shape, x.dtype)
+    else:
+        y = np.empty_like(x, shape=known.y_shape)
+    _sweep.gather(known.plan, x, w, b, y, known.groups, False, False, threads, panels)
     return y
 
 
 def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
             algorithms: dict[str, Algorithm] = ALGORITHMS) -> Array:
     """y of any family; see `conv`."""
-    key, known = _recall(verb, x, w, b, keywords)
+    out = keywords.get("out")
+    sweep: dict[str, Any] = keywords if out is None else {**keywords, "out": None}  # type: ignore[assignment]
+    key, known = _recall(verb, x, w, b, sweep)
     if known is not None:
-        return _forward_again(verb, known, x, w, b, keywords.get("n_threads"))
+        return _forward_again(verb, known, x, w, b, out, keywords.get("n_threads"))
     call = sort_keywords(verb, keywords, algorithms)
     w, handle = filters_of(verb, w, call.of_filters)
     x, w, *bias = operands(verb, x=x, w=w, b=b)
@@ -255,13 +270,14 @@ def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
     y, (x, w, *bias) = result(verb, g.y_shape, x, call.out, (x, w, *bias))
     if y.size:
         _forward(g, x, w, bias[0] if bias else None, y, call, handle)
-        if key is not None and call.algorithm is DIRECT and call.out is None:
+        if key is not None and call.algorithm is DIRECT:
             plan, _ = _plans.get(_forward_axes(g))
             if plan.nbytes <= SMALL_PLAN:
-                if len(_known) >= MOST_KNOWN:
-                    _known.clear()
-                _known[key] = Known(tuple(keywords.values()), g.y_shape, g.groups, plan,
-                                    math.prod((*g.y_shape, *g.w_shape[1:])) < SERIAL_WORK)
+                table = handle.known if handle else _known
+                if len(table) >= MOST_KNOWN:
+                    table.clear()
+                table[key] = Known(tuple(sweep.values()), g.y_shape, g.groups, plan,
+                                   math.prod((*g.y_shape, *g.w_shape[1:])) < SERIAL_WORK)
     return y
 
 
