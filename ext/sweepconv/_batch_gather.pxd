@@ -54,11 +54,23 @@ cdef inline void find_band(const Sweep *s, idx task, Band *v) noexcept nogil:
     v.channel = (v.planes * v.width + 1) * s.tile.nb
 
 
+cdef inline char *band_row(const Sweep *s, const Phase *const *phase, const Band *v, idx plane,
+                           idx channel) noexcept nogil:
+    """Where the row of x stands that taps number `plane` of d and h read, for one channel of the
+    first image, from `low` on; NULL where they read padding."""
+    cdef idx d = phase[0].index[phase[0].offset[plane // phase[1].taps]]
+    cdef idx h = phase[1].index[phase[1].offset[plane % phase[1].taps]]
+    if d < 0 or h < 0:
+        return NULL
+    return (s.source.data + (first_source(s, v.group) + channel) * s.source.channel
+            + d * s.source.space[0] + h * s.source.space[1] + v.low * s.source.space[2])
+
+
 cdef inline void pack_band(const Sweep *s, const Band *v, idx image, idx images,
                            char *band) noexcept nogil:
     """All channels for some images; after those of each channel one vector of padding zeros."""
     cdef const Phase *phase[3]
-    cdef idx itemsize = s.tile.itemsize, slot = s.tile.nb * itemsize, c, p, d, h
+    cdef idx itemsize = s.tile.itemsize, slot = s.tile.nb * itemsize, c, p
     cdef idx channel = v.channel * itemsize
     cdef char *source
     if images < s.tile.nb:
@@ -67,14 +79,11 @@ cdef inline void pack_band(const Sweep *s, const Band *v, idx image, idx images,
         memset(band + (c + 1) * channel - slot, 0, slot)
     find_box(s, v.box, phase)
     for p in range(v.planes):
-        d = phase[0].index[phase[0].offset[p // phase[1].taps]]
-        h = phase[1].index[phase[1].offset[p % phase[1].taps]]
-        if d < 0 or h < 0:
+        source = band_row(s, phase, v, p, 0)
+        if source == NULL:
             continue  # see find_steps
-        source = (s.source.data + image * s.source.batch
-                  + first_source(s, v.group) * s.source.channel + d * s.source.space[0]
-                  + h * s.source.space[1] + v.low * s.source.space[2])
-        move_cube(s.tile, band + p * v.width * slot, [channel, slot, itemsize], source,
+        move_cube(s.tile, band + p * v.width * slot, [channel, slot, itemsize],
+                  source + image * s.source.batch,
                   [s.source.channel, s.source.space[2], s.source.batch],
                   [s.sources, v.width, images])
 

@@ -9,14 +9,14 @@ or taps that are neighbours, lanes are targets.  The order of each sum is that o
 
 from libc.string cimport memset
 
-from sweepconv._batch_gather cimport Band, find_band, first_output
+from sweepconv._batch_gather cimport Band, band_row, find_band, first_output
 from sweepconv._box cimport Phase, box_taps, ceil_div, idx
 from sweepconv._halves cimport Halves, add_rows, end_halves, first_is_better, open_halves
 from sweepconv._kernels cimport sc_line
 from sweepconv._panel cimport move_cube, tap_offset
 from sweepconv._patch_reduce cimport even_run
 from sweepconv._task cimport (
-    INIT, LINES, OWN, PIXELS, RUNS, SPARE, Sweep, find_box, first_source, first_target,
+    INIT, LINES, OWN, PIXELS, RUNS, SPARE, Sweep, find_box,
 )
 
 
@@ -24,19 +24,18 @@ cdef inline void sum_filter(const Sweep *s, const Band *v, const Phase *const *p
                             const char *image, idx channels, Halves *u, char *sums) noexcept nogil:
     """All taps and channels of one output; rows go along channels or along taps."""
     cdef idx itemsize = s.tile.itemsize, row = s.tile.nb * itemsize, taps = box_taps(phase)
-    cdef idx plane, d, h, w, n, m = 0, k, run, pace, step, next
-    cdef bint along = first_is_better(s, u.vectors, channels, phase[2].taps)
+    cdef idx plane, w, n, m = 0, k, run, pace, step, next
+    cdef bint along = first_is_better(s, u.vectors, channels, phase[2].taps), padding
     cdef const char *source
     for plane in range(v.planes):
-        d = phase[0].index[phase[0].offset[plane // phase[1].taps]]
-        h = phase[1].index[phase[1].offset[plane % phase[1].taps]]
+        padding = band_row(s, phase, v, plane, 0) == NULL
         k = 0
         while k < phase[2].taps:
             w = phase[2].index[phase[2].offset[k]]
             run = even_run(phase[2], 0, k, &pace)
             source = image + (plane * v.width + w - v.low) * channels * itemsize
             next, pace, step = 1, pace * channels, v.channel
-            if d < 0 or h < 0 or w < 0:
+            if padding or w < 0:
                 source, next, pace, step = u.zeros, 0, 0, 0
             for n in range(run if along else channels):
                 if along:
@@ -54,16 +53,13 @@ cdef inline void pack_sources(const Sweep *s, const Band *v, idx channel, idx ch
                               char *x) noexcept nogil:
     """What the band's outputs read of some channels, for all images."""
     cdef const Phase *phase[3]
-    cdef idx itemsize = s.tile.itemsize, pixel = channels * itemsize, plane, d, h
+    cdef idx itemsize = s.tile.itemsize, pixel = channels * itemsize, plane
     cdef const char *source
     find_box(s, v.box, phase)
     for plane in range(v.planes):
-        d = phase[0].index[phase[0].offset[plane // phase[1].taps]]
-        h = phase[1].index[phase[1].offset[plane % phase[1].taps]]
-        if d < 0 or h < 0:
+        source = band_row(s, phase, v, plane, channel)
+        if source == NULL:
             continue  # see sum_filter
-        source = (s.source.data + (first_source(s, v.group) + channel) * s.source.channel
-                  + d * s.source.space[0] + h * s.source.space[1] + v.low * s.source.space[2])
         move_cube(s.tile, x + plane * v.width * pixel, [v.channel * itemsize, pixel, itemsize],
                   source, [s.source.batch, s.source.space[2], s.source.channel],
                   [s.batch, v.width, channels])

@@ -422,6 +422,11 @@ cdef inline bint filters_lie_flat(const Sweep *s) noexcept nogil:
             and contiguous_filters(phase, &s.filters, s.tile.itemsize))
 
 
+cdef inline bint serves_one(const Extents *e) noexcept nogil:
+    """Whether each filter serves one output, as in local layers."""
+    return e.outputs[0] == e.outputs[1] == e.outputs[2] == 1 and e.boxes > 1
+
+
 cdef inline bint values_apart(const Sweep *s) noexcept nogil:
     """Whether the filters of a bank stand at multiples of a value: a tile reads them one by one."""
     cdef idx itemsize = s.tile.itemsize
@@ -465,7 +470,7 @@ cdef inline idx lay_out_patches(Sweep *s, const Extents *e, int threads) noexcep
 
 cdef inline bint gathers_images(const Sweep *s, const Extents *e) noexcept nogil:
     """Whether each filter serves one output of images that fill a row of lanes, and lies flat."""
-    return (e.outputs[0] == e.outputs[1] == e.outputs[2] == 1 and e.boxes > 1
+    return (serves_one(e)
             and s.batch >= s.tile.nb and s.targets >= LEAST_TARGETS and values_apart(s)
             and filters_lie_flat(s))
 
@@ -516,7 +521,7 @@ cdef inline idx band_bytes(const Sweep *s, const Extents *e, idx run) noexcept n
 cdef inline bint reduces_images(const Sweep *s, const Extents *e) noexcept nogil:
     """Whether each filter serves one output of many images, whose bands are no longer than the
     cache, with targets that fill a vector, and filters lie flat."""
-    return (e.outputs[0] == e.outputs[1] == e.outputs[2] == 1 and e.boxes > 1 and s.parts == 1
+    return (serves_one(e) and s.parts == 1
             and s.kind == SC_OUTER and s.batch >= LEAST_IMAGES and 4 * s.targets >= s.tile.nb
             and band_bytes(s, e, 1) <= BAND_BYTES
             and filters_lie_flat(s))
@@ -553,7 +558,7 @@ cdef inline idx lay_out_batch_reduce(Sweep *s, const Extents *e, int threads) no
 
 cdef inline bint scatters(const Sweep *s, const Extents *e) noexcept nogil:
     """Whether each filter serves one output, and its channels and taps fill a vector."""
-    return (e.outputs[0] == e.outputs[1] == e.outputs[2] == 1 and e.boxes > 1 and s.targets > 0
+    return (serves_one(e) and s.targets > 0
             and s.sources * filter_panel_steps(e) >= FEW_VALUES)
 
 

@@ -9,7 +9,7 @@ from libc.string cimport memset
 
 from sweepconv._box cimport ceil_div, idx
 from sweepconv._kernels cimport SC_MOST_HALF, SC_OUTER, sc_line
-from sweepconv._task cimport Sweep
+from sweepconv._task cimport Sweep, most_rows
 
 
 cdef struct Half:
@@ -36,10 +36,6 @@ cdef inline void open_halves(Halves *u, char *zeros, char *spare, sc_line *line)
     memset(u, 0, sizeof(Halves))
     u.zeros, u.spare, u.line = zeros, spare, line
     line.x = line.w = 0
-
-
-cdef inline idx most_rows(const Sweep *s, int vectors) noexcept nogil:
-    return s.tile.half if vectors == 2 else s.tile.tall
 
 
 cdef inline bint first_is_better(const Sweep *s, int vectors, idx a, idx b) noexcept nogil:

@@ -190,6 +190,11 @@ cdef inline sc_tile tile_of(const Sweep *s, int vectors, idx half) noexcept nogi
     return s.tile.tile[s.kind][vectors - 1][half - 1]
 
 
+cdef inline idx most_rows(const Sweep *s, int vectors) noexcept nogil:
+    """Of half a tile."""
+    return s.tile.tall if vectors == 1 else s.tile.half
+
+
 cdef inline idx tile_cost(idx half, int vectors) noexcept nogil:
     """Of a step: a half row a vector, and not less than the latency of its sums."""
     return max(2 * half * vectors + 1, 10)
@@ -197,7 +202,7 @@ cdef inline idx tile_cost(idx half, int vectors) noexcept nogil:
 
 cdef inline idx best_half(const Sweep *s, idx length, idx lines, int vectors) noexcept nogil:
     """The height of half a tile that covers `lines` lines of `length` rows at the least cost."""
-    cdef idx half = s.tile.tall if vectors == 1 else s.tile.half, best = half, least = -1, cost
+    cdef idx half = most_rows(s, vectors), best = half, least = -1, cost
     while half > 0:
         cost = (lines * ceil_div(length, half) + 1) // 2 * tile_cost(half, vectors)
         if least < 0 or cost <= least:
@@ -208,7 +213,7 @@ cdef inline idx best_half(const Sweep *s, idx length, idx lines, int vectors) no
 
 cdef inline idx best_run(const Sweep *s, idx length, idx lines, int vectors) noexcept nogil:
     """The same for lines cut into runs as long as each other but for one pixel."""
-    cdef idx most = s.tile.tall if vectors == 1 else s.tile.half, best = most, least = -1, cost
+    cdef idx most = most_rows(s, vectors), best = most, least = -1, cost
     cdef idx half, runs, longer
     for half in range(most, 0, -1):
         runs = ceil_div(length, half)
