@@ -19,8 +19,6 @@ Tick: TypeAlias = Callable[[str, float], None]  # the id, and how much more is d
 # Every process computes with one thread: seeds are what runs side by side.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
-ENDED = 10  # seconds to wait for a process that was told to end
-
 
 class Timed(NamedTuple):
     """A result and the seconds of processor time that it took: of one thread, so what a clock
@@ -77,12 +75,10 @@ def _side_by_side(jobs: Sequence[tuple[str, Job]], workers: int, tick: Tick) -> 
                 name, job = jobs[futures[future]]
                 tick(name, job.weight)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            running = set(multiprocessing.active_children()) - others
-            for child in running:
-                child.terminate()
-            for child in running:
-                child.join(ENDED)
+            for future in futures:
+                future.cancel()
+            for child in set(multiprocessing.active_children()) - others:
+                child.terminate()  # the end of the pool waits for them
             raise
         found = {i: future.result() for future, i in futures.items()}
     return [found[i] for i in range(len(jobs))]
