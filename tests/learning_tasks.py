@@ -2,7 +2,6 @@
 processes is pickled by its name."""
 
 import os
-import time
 from typing import Any
 
 import numpy as np
@@ -22,12 +21,6 @@ def draw(n: int, rng: np.random.Generator) -> tuple[Array, Array]:
     for i, value in enumerate((1, -2, 1)):
         x[np.arange(n), 0, at + i] += value * (2 * y - 1)
     return x, y
-
-
-def slow_when_small(net: Layer, x: Array, y: Array, rng: np.random.Generator) -> None:
-    quick(net, x, y, rng)
-    if len(x) < 40:
-        time.sleep(0.5)
 
 
 def stumbles(net: Layer, x: Array, y: Array, rng: np.random.Generator) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from learning_tasks import draw, ends_its_process, quick, slow_when_small, stumbles
+from learning_tasks import draw, ends_its_process, quick, stumbles
 
 import sweepconv as sc
 from sweepconv import efficiency
@@ -31,6 +31,7 @@ from sweepconv.efficiency import (
     samples_to_reach,
 )
 from sweepconv.efficiency.risk import CIRCULAR, _fit_bank, _pattern, _task
+from sweepconv.layers import Layer
 from sweepconv.sharing import Pattern
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -170,11 +171,20 @@ def test_a_run_does_not_know_of_the_others(serial: LearningCurve) -> None:
 
 
 def test_results_stand_in_the_order_of_keys_not_of_completion() -> None:
-    ended = []
+    ended: list[tuple[int, int, Job]] = []
+    large_ended = threading.Event()
+
+    def train(net: Layer, x: Array, y: Array, rng: np.random.Generator) -> None:
+        quick(net, x, y, rng)
+        assert len(x) == 40 or large_ended.wait(60)
+
+    def progress(done: int, total: int, job: Job) -> None:
+        ended.append((done, total, job))
+        large_ended.set()
+
     with ThreadPoolExecutor(4) as pool:
-        found = curve(pool, families=["dense", "conv"], seeds=1, train=slow_when_small,
-                      progress=lambda done, total, job: ended.append((done, total, job)))
-    assert found == curve(families=["dense", "conv"], seeds=1, train=slow_when_small)
+        found = curve(pool, families=["dense", "conv"], seeds=1, train=train, progress=progress)
+    assert found == curve(families=["dense", "conv"], seeds=1)
     assert [(done, total) for done, total, _ in ended] == [(i, 4) for i in range(1, 5)]
     assert ended[0][2].size == 40  # the first to begin was not the first to end
     assert {job for _, _, job in ended} == {Job(f, n, 0) for f in ("dense", "conv") for n in SIZES}

@@ -377,7 +377,7 @@ except (ValueError, MemoryError) as error:
 except Exception as error:
     outcome = repr(error)
 print(json.dumps(outcome))
-""", timeout=10)
+""", timeout=60)
     assert outcome in ("ValueError", "MemoryError") or outcome.startswith("(")
 
 

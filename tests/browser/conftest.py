@@ -56,7 +56,7 @@ def quiet(complaints: list[str]) -> Iterator[None]:
 def tab(browser: Any, address: str, complaints: list[str], **options: Any) -> Any:
     """A new tab that notes what must not happen; `options` are those of Playwright's contexts."""
     page = browser.new_context(**{"viewport": DESKTOP, **options}).new_page()
-    page.set_default_timeout(5000)
+    page.set_default_timeout(30_000)
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: complaints.append(request.url)
