@@ -184,7 +184,7 @@ def test_results_stand_in_the_order_of_keys_not_of_completion() -> None:
 
     with ThreadPoolExecutor(4) as pool:
         found = curve(pool, families=["dense", "conv"], seeds=1, train=train, progress=progress)
-    assert found == curve(families=["dense", "conv"], seeds=1)
+    assert found == curve(families=["dense", "conv"], seeds=1, train=train)
     assert [(done, total) for done, total, _ in ended] == [(i, 4) for i in range(1, 5)]
     assert ended[0][2].size == 40  # the first to begin was not the first to end
     assert {job for _, _, job in ended} == {Job(f, n, 0) for f in ("dense", "conv") for n in SIZES}
