@@ -31,16 +31,18 @@ START = """if True:
 
 # They would place or slow the threads of some peers and not of others.
 REMOVED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_PROC_BIND", "OMP_PLACES",
-           "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "OMP_SCHEDULE", "OMP_DYNAMIC", "SWEEPCONV_ISA")
+           "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "OMP_WAIT_POLICY", "OMP_SCHEDULE", "OMP_DYNAMIC",
+           "SWEEPCONV_ISA")
 
 
 def child_environment(n_threads: int, isa: str) -> dict[str, str]:
-    """Variables that all children get: one number of threads, and threads that wait asleep."""
+    """Variables that all children get: one number of threads, which spin for a moment before they
+    sleep: awake from call to call of a round, asleep from round to round."""
     n = str(n_threads)
     return {
         **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC",
                          "PJRT_NPROC"), n),
-        "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0",
+        "GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1",  # times a pause: 0.1 to 0.5 ms; and 1 ms
         "OPENBLAS_THREAD_TIMEOUT": "4",  # 2**4 ticks of the clock, the least it takes
         "JAX_PLATFORMS": "cpu",
         "TF_CPP_MIN_LOG_LEVEL": "2", "SWEEPCONV_ISA": isa,

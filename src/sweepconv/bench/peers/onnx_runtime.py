@@ -19,7 +19,7 @@ class Peer(PeerBase):
         self.options.intra_op_num_threads = n_threads
         self.options.inter_op_num_threads = 1
         self.options.log_severity_level = 4
-        self.options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.options.add_session_config_entry("session.intra_op.spin_duration_us", "200")
 
     def entries(self, case: Case) -> Entries:
         if (case.layer.family, case.direction, case.dtype) != ("conv", "f", "float32"):
