@@ -151,9 +151,10 @@ def _method(result: Result) -> str:
         "Runtime's spin_duration_us; those of OpenVINO cannot be told and do much the same): they "
         "are awake from call to call, and asleep before the next entry's turn. Times are medians "
         "of rounds, with arrays that were used just before. Operands lie ready in the memory order "
-        "of the entry, and filters are packed where an entry's name says so, or where the peer compiles them in. Results of ONNX "
-        "Runtime, OpenVINO, NumPy's matmul and our entries with packed filters or out= go to an "
-        "array that stays from call to call, all others to a new one.")
+        "of the entry, and filters are packed where an entry's name says so, or where the peer "
+        "compiles them in. Results of ONNX Runtime, OpenVINO, NumPy's matmul and our entries with "
+        "packed filters or out= go to an array that stays from call to call, all others to a new "
+        "one.")
     kept = {"settings": s, "machine": result["machine"], "environment": result["environment"],
             "peers": result["peers"]}
     return paragraph(said) + f"<pre>{escape(json.dumps(kept, indent=1))}</pre>"

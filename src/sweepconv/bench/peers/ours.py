@@ -47,7 +47,9 @@ class Peer(PeerBase):
         if kept:
             if case.direction != "w":
                 filters = sweepconv.pack(b, verb=verb_name(case), **keywords)
-            keywords["out"] = function(a, filters, *shape, **keywords)
+            out = function(a, filters, *shape, **keywords)
+            # The order of x is not seen where it has one channel.
+            keywords["out"] = channels_last(out) if order == "last" and out.ndim > 2 else out
         keywords["n_threads"] = self.n_threads
         return Call(lambda: function(a, filters, *shape, **keywords))
 
