@@ -61,17 +61,18 @@ cdef inline void sum_taps(const Sweep *s, const Block *b, const Runs *r, const S
     """Add all taps of `count` channels to the sums of some items."""
     cdef idx block = tap_block(b.phase, max(count, <idx>1))
     cdef idx first = 0, filter_at = 0, taken, joined, i, next, item, lines = 0
+    cdef bint skip = m.skip and r.leave_out
     while True:
         taken = min(block, total - first)
         i = joined = 0
         while i < r.pairs:
-            if not joined or (m.skip and r.pair[i].fresh):
-                joined = find_lines(b, &r.pair[i].taps if m.skip else &b.taps, taps, first, taken,
+            if not joined or (skip and r.pair[i].fresh):
+                joined = find_lines(b, &r.pair[i].taps if skip else &b.taps, taps, first, taken,
                                     count == 1 or b.scale == count * s.lanes, count, s.tile.nb,
                                     line, &lines)
             next = i + 1
             if m.items == 1:
-                while next < r.pairs and not (m.skip and r.pair[next].fresh):
+                while next < r.pairs and not (skip and r.pair[next].fresh):
                     next += 1
             for item in range(m.items):
                 sum_pairs(s, b, r, m, m.item + item, i, next, source, first == 0,

@@ -23,14 +23,12 @@ cdef enum:
 
 cdef struct Run:
     # Neighbouring pixels of a line: half of a tile.
-    idx first        # of them, in the line
-    idx line
     idx rows         # how many they are
     idx source       # coordinate of the first in the panel
     idx slot         # first of their rows in the pixel panel
-    TapSet taps
-    idx kind         # runs of one kind have the same taps and are as long
     char *ready      # where the first belongs in the target, for channel 0
+    TapSet taps      # where some are left out
+    idx kind         # runs of one kind have the same taps and are as long
 
 
 cdef struct Pair:
@@ -39,8 +37,8 @@ cdef struct Pair:
     idx slot[2]
     char *ready[2]
     idx rows         # of each
-    TapSet taps
-    bint fresh       # its taps are not those of the pair before
+    TapSet taps      # where some are left out
+    bint fresh       # and these are not those of the pair before
 
 
 cdef struct Runs:
@@ -49,6 +47,7 @@ cdef struct Runs:
     Pair *pair
     idx pairs
     idx ready_row    # values from one pixel to the next in the target; 0: sums cannot go there
+    bint leave_out   # taps that read nothing but padding zeros
 
 
 cdef inline bint reads_zeros(const Block *b, int a) noexcept nogil:
@@ -60,7 +59,7 @@ cdef inline bint reads_zeros(const Block *b, int a) noexcept nogil:
 
 cdef inline void find_taps(const Block *b, Run *run, idx each) noexcept nogil:
     """The taps of runs, `each` of a line along the last axis."""
-    cdef idx line, _i, at
+    cdef idx line, i, at
     cdef int a
     cdef TapSet set
     for line in range(b.lines):
@@ -68,13 +67,14 @@ cdef inline void find_taps(const Block *b, Run *run, idx each) noexcept nogil:
         for a in range(1, -1, -1):
             axis_taps(b.phase[a], b.low[a + 1] + at % b.n[a + 1], 1, &set.low[a], &set.high[a])
             at //= b.n[a + 1]
-        for _i in range(each):
+        for i in range(each):
             if line:
-                set.low[2], set.high[2] = (run - each).taps.low[2], (run - each).taps.high[2]
+                set.low[2], set.high[2] = run[i - each].taps.low[2], run[i - each].taps.high[2]
             else:
-                axis_taps(b.phase[2], b.low[3] + run.first, run.rows, &set.low[2], &set.high[2])
-            run.taps = set
-            run += 1
+                axis_taps(b.phase[2], b.low[3] + run[i].slot, run[i].rows, &set.low[2],
+                          &set.high[2])
+            run[i].taps = set
+        run += each
 
 
 cdef inline bint same_taps(const TapSet *a, const TapSet *b) noexcept nogil:
@@ -147,32 +147,35 @@ cdef inline idx ready_pace(const Sweep *s, const Block *b) noexcept nogil:
 cdef inline void pair_runs(const Block *b, Runs *r) noexcept nogil:
     """Neighbours of the list as pairs, where they are as long: all but one of each length, which is
     its own second and has sums of its own for it."""
-    cdef idx i = 0, spare = b.pixels
-    cdef int j
+    cdef idx spare = b.pixels
     cdef Pair *pair = r.pair
-    cdef Run *run
-    while i < r.count:
-        run = r.run + i
-        pair.taps, pair.rows = run.taps, run.rows
-        for j in range(2):
-            pair.source[j], pair.slot[j], pair.ready[j] = run.source, run.slot, run.ready
-            if j == 0 and i + 1 < r.count and (run + 1).rows == run.rows:
-                run += 1
-                add_taps(&pair.taps, &run.taps)
-                i += 1
-            elif j == 0:
-                run.slot = spare
-                spare += run.rows
-        pair.fresh = pair == r.pair or not same_taps(&pair.taps, &(pair - 1).taps)
+    cdef const Run *one = r.run
+    cdef const Run *two
+    cdef const Run *end = r.run + r.count
+    while one < end:
+        two = one + 1 if one + 1 < end and (one + 1).rows == one.rows else one
+        pair.rows = one.rows
+        pair.source[0], pair.slot[0], pair.ready[0] = one.source, one.slot, one.ready
+        pair.source[1], pair.slot[1], pair.ready[1] = two.source, two.slot, two.ready
+        if two == one:
+            pair.slot[1] = spare
+            spare += one.rows
+        pair.fresh = False
+        if r.leave_out:
+            pair.taps = one.taps
+            add_taps(&pair.taps, &two.taps)
+            pair.fresh = pair > r.pair and not same_taps(&pair.taps, &(pair - 1).taps)
         pair += 1
-        i += 1
+        one = two + 1
     r.pairs = pair - r.pair
 
 
-cdef inline void cut_lines(const Block *b, idx rows, Run **run) noexcept nogil:
-    """The runs of all lines that are so long."""
+cdef inline void cut_lines(const Block *b, idx rows, const idx *start, char *const *ready,
+                           idx pace, Run **run) noexcept nogil:
+    """The runs of all lines that are so long; `pace` is in bytes of the target."""
     cdef idx each = ceil_div(b.length, b.half), line, _i, first, n, over
     cdef idx least = b.length // each, rest = b.length % each
+    cdef Run *to = run[0]
     for line in range(b.lines):
         first = over = 0
         for _i in range(each):
@@ -180,38 +183,37 @@ cdef inline void cut_lines(const Block *b, idx rows, Run **run) noexcept nogil:
             if over >= each:
                 n, over = n + 1, over - each
             if n == rows:
-                run[0].line, run[0].first, run[0].rows = line, first, n
-                run[0].slot = line * b.length + first
-                run[0] += 1
+                to.rows = n
+                to.source = start[line] + first * b.step
+                to.slot = line * b.length + first
+                to.ready = ready[line] + first * pace
+                to += 1
             first += n
+    run[0] = to
 
 
 cdef inline void find_runs(const Sweep *s, const Block *b, idx sum_steps, Runs *r) noexcept nogil:
     """Runs that cover the lines, the longer ones first; sorted by the taps that they need where
     padding is read."""
     cdef idx steps[AXES]
-    cdef idx each = ceil_div(b.length, b.half), longer = b.length % each, line = -1, i
+    cdef idx each = ceil_div(b.length, b.half), longer = b.length % each, pace, line
     cdef Run *run = r.run
-    cdef idx *start
-    cdef char *at = NULL
-    if longer:
-        cut_lines(b, b.length // each + 1, &run)
-    cut_lines(b, b.length // each, &run)
-    r.count = run - r.run
-    start = <idx *>run  # read before it is overwritten
+    r.count = b.lines * each
     r.ready_row = ready_pace(s, b)
+    pace = r.ready_row * s.tile.itemsize
+    # Of each line, until the list is sorted, which takes their place.
+    cdef idx *start = <idx *>(run + r.count)
+    cdef char **ready = <char **>(start + b.lines)
     line_starts(b, 1, start, 1)
     target_steps(b, &s.target, steps)
-    for i in range(r.count):
-        run = r.run + i
-        if run.line != line:
-            line = run.line
-            at = target_at(b, &s.target, steps, line * b.length)
-        run.source = start[line] + run.first * b.step
-        run.ready = at + run.first * r.ready_row * s.tile.itemsize
-        run.taps = b.taps
-    if sum_steps > SHORT_SUM and b.panel == NULL and b.length == b.n[3] and (
-            reads_zeros(b, 0) or reads_zeros(b, 1) or reads_zeros(b, 2)):
+    for line in range(b.lines):
+        ready[line] = target_at(b, &s.target, steps, line * b.length)
+    if longer:
+        cut_lines(b, b.length // each + 1, start, ready, pace, &run)
+    cut_lines(b, b.length // each, start, ready, pace, &run)
+    r.leave_out = sum_steps > SHORT_SUM and b.panel == NULL and b.length == b.n[3] and (
+        reads_zeros(b, 0) or reads_zeros(b, 1) or reads_zeros(b, 2))
+    if r.leave_out:
         find_taps(b, r.run, longer)
         find_taps(b, r.run + longer * b.lines, each - longer)
         sort_runs(r)
