@@ -18,20 +18,33 @@ typedef struct {
     ptrdiff_t x, w;
 } sc_line;
 
-/* The one sum of the library, over `lines` lines of `len` steps each:
+/* The steps of a sum: `lines` lines of `len` steps each.  Strides are in elements: of the rows of x,
+ * `to` and `start`, and of the steps of both operands. */
+typedef struct {
+    const sc_line *line;
+    ptrdiff_t lines, len, to_row, start_row, rs, ks, ws;
+} sc_steps;
+
+/* An operand w and what goes with it; and where the two halves of a tile stand in these, in bytes. */
+typedef struct {
+    void *to;
+    const void *start, *x, *w;
+} sc_item;
+typedef struct {
+    ptrdiff_t to[2], start[2], x[2];
+} sc_pair;
+
+/* The one sum of the library, of a tile for each item and each pair, all items of a pair in turn:
  *
  *     to_h[i][v] = start_h[i][v] + sum over l, k of
  *         x_h[i*rs + line[l].x + k*ks + (v)] * w[line[l].w + k*ws + (v)]
  *
- * for the rows i < half of both halves h = a, b, and v < nb, or v < nb/2 for the tile that is one
- * vector wide; (v) stands where the operand is a vector.  In SC_LANES both vectors of a row share
- * the first of x.  Rows of `to` and `start` are to_row and start_row elements apart: start_row 0
- * is one start for all.  The sum is formed from zero and added to `start` last: chains stay short,
- * and the order depends on l and k alone.  `to` may be `start`. */
-typedef void (*sc_tile)(void *to_a, void *to_b, ptrdiff_t to_row, const void *start_a,
-                        const void *start_b, ptrdiff_t start_row, const void *xa, const void *xb,
-                        ptrdiff_t rs, ptrdiff_t ks, const sc_line *line, ptrdiff_t lines,
-                        ptrdiff_t len, const void *w, ptrdiff_t ws);
+ * for the rows i < half of both halves h, and v < nb, or v < nb/2 for the tile that is one vector
+ * wide; (v) stands where the operand is a vector.  In SC_LANES both vectors of a row share the
+ * first of x.  start_row 0 is one start for all rows.  The sum is formed from zero and added to
+ * `start` last: chains stay short, and the order depends on l and k alone.  `to` may be `start`. */
+typedef void (*sc_tile)(const sc_item *item, ptrdiff_t items, const sc_pair *pair, ptrdiff_t pairs,
+                        const sc_steps *steps);
 
 /* Transforms of Winograd's F(2, 3) and F(4, 3): see blend.inc.h. */
 enum { SC_DATA2, SC_FILTER2, SC_OUTPUT2, SC_DATA4, SC_FILTER4, SC_OUTPUT4, SC_BLENDS };

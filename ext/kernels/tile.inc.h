@@ -39,11 +39,9 @@ static inline __attribute__((always_inline)) void NAME(step)(
     }
 }
 
-static inline __attribute__((always_inline)) void NAME(tile)(
-    const int kind, const int half, const int nv, T *to_a, T *to_b, ptrdiff_t to_row,
-    const T *start_a, const T *start_b, ptrdiff_t start_row, const T *xa_, const T *xb_,
-    ptrdiff_t rs, ptrdiff_t ks, const sc_line *line, ptrdiff_t lines, ptrdiff_t len, const T *w_,
-    ptrdiff_t ws)
+static inline __attribute__((always_inline)) void NAME(one)(
+    const int kind, const int half, const int nv, const sc_item *item, const sc_pair *pair,
+    const sc_steps *s, const ptrdiff_t rs, const ptrdiff_t ks, const ptrdiff_t ws)
 {
     /* Steps unrolled: fewer instructions, which shared cores are short of.  Four of the large tile
      * would not leave all sums in registers. */
@@ -52,9 +50,11 @@ static inline __attribute__((always_inline)) void NAME(tile)(
     UNROLL for (int i = 0; i < 2 * half; i++)
         UNROLL for (int v = 0; v < nv; v++) sum[i][v] = (VECTOR){0};
 
-    for (ptrdiff_t l = 0; l < lines; l++) {
-        const T *xa = xa_ + line[l].x, *xb = xb_ + line[l].x, *w = w_ + line[l].w;
-        ptrdiff_t k = len;
+    for (const sc_line *line = s->line, *end = line + s->lines; line < end; line++) {
+        const T *xa = (const T *)((const char *)item->x + pair->x[0]) + line->x;
+        const T *xb = (const T *)((const char *)item->x + pair->x[1]) + line->x;
+        const T *w = (const T *)item->w + line->w;
+        ptrdiff_t k = s->len;
         for (; kind == SC_OUTER && k >= STEPS; k -= STEPS) {
             UNROLL for (int u = 0; u < STEPS; u++)
                 NAME(step)(kind, half, nv, sum, xa + u * ks, xb + u * ks, rs, w + u * ws);
@@ -69,30 +69,41 @@ static inline __attribute__((always_inline)) void NAME(tile)(
             w += ws;
         }
     }
+    /* All places first: to the compiler, each store may change them. */
+    T *const to[2] = {(T *)((char *)item->to + pair->to[0]), (T *)((char *)item->to + pair->to[1])};
+    const T *const start[2] = {(const T *)((const char *)item->start + pair->start[0]),
+                               (const T *)((const char *)item->start + pair->start[1])};
+    const ptrdiff_t to_row = s->to_row, start_row = s->start_row;
     UNROLL for (int i = 0; i < 2 * half; i++) {
-        T *to = i < half ? to_a + i * to_row : to_b + (i - half) * to_row;
-        const T *start = i < half ? start_a + i * start_row : start_b + (i - half) * start_row;
+        const int h = i >= half, r = i - h * half;
         UNROLL for (int v = 0; v < nv; v++)
-            *(VECTOR_ANY *)(to + v * VL) = sum[i][v] + LOAD(start + v * VL);
+            *(VECTOR_ANY *)(to[h] + r * to_row + v * VL) =
+                sum[i][v] + LOAD(start[h] + r * start_row + v * VL);
     }
+}
+
+static inline __attribute__((always_inline)) void NAME(all)(
+    const int kind, const int half, const int nv, const sc_item *item, ptrdiff_t items,
+    const sc_pair *pair, ptrdiff_t pairs, const sc_steps *s, const ptrdiff_t rs,
+    const ptrdiff_t ks, const ptrdiff_t ws)
+{
+    for (ptrdiff_t p = 0; p < pairs; p++)
+        for (ptrdiff_t i = 0; i < items; i++)
+            NAME(one)(kind, half, nv, item + i, pair + p, s, rs, ks, ws);
 }
 
 #define TILE_NAME(kind, half, nv) NAME(SC_JOIN(SC_JOIN(kind, half), SC_JOIN(x, nv)))
 #define TILE(kind, half, nv)                                                                      \
-    static void TILE_NAME(kind, half, nv)(                                                        \
-        void *to_a, void *to_b, ptrdiff_t to_row, const void *start_a, const void *start_b,       \
-        ptrdiff_t start_row, const void *xa, const void *xb, ptrdiff_t rs, ptrdiff_t ks,          \
-        const sc_line *line, ptrdiff_t lines, ptrdiff_t len, const void *w, ptrdiff_t ws)         \
+    static void TILE_NAME(kind, half, nv)(const sc_item *item, ptrdiff_t items,                   \
+                                          const sc_pair *pair, ptrdiff_t pairs,                   \
+                                          const sc_steps *s)                                      \
     {                                                                                             \
-        if (kind == SC_OUTER && ks == 1 && ws == NB)                                              \
-            NAME(tile)(kind, half, nv, to_a, to_b, to_row, start_a, start_b, start_row, xa, xb,   \
-                       rs, 1, line, lines, len, w, NB);                                           \
-        else if (kind == SC_OUTER && rs == 1 && ws == NB)                                         \
-            NAME(tile)(kind, half, nv, to_a, to_b, to_row, start_a, start_b, start_row, xa, xb,   \
-                       1, ks, line, lines, len, w, NB);                                           \
+        if (kind == SC_OUTER && s->ks == 1 && s->ws == NB)                                        \
+            NAME(all)(kind, half, nv, item, items, pair, pairs, s, s->rs, 1, NB);                 \
+        else if (kind == SC_OUTER && s->rs == 1 && s->ws == NB)                                   \
+            NAME(all)(kind, half, nv, item, items, pair, pairs, s, 1, s->ks, NB);                 \
         else                                                                                      \
-            NAME(tile)(kind, half, nv, to_a, to_b, to_row, start_a, start_b, start_row, xa, xb,   \
-                       rs, ks, line, lines, len, w, ws);                                          \
+            NAME(all)(kind, half, nv, item, items, pair, pairs, s, s->rs, s->ks, s->ws);          \
     }
 
 /* All heights of the tile, up to what the registers hold: n at most, of tiles nv vectors wide. */

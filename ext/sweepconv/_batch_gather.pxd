@@ -10,7 +10,7 @@ read where they lie.  The order of each sum is that of `_gather.pxd`.
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Phase, box_taps, cut_block, idx
-from sweepconv._kernels cimport SC_OUTER, sc_line
+from sweepconv._kernels cimport SC_OUTER, call_one, sc_line
 from sweepconv._panel cimport move_cube, tap_offset, target_at, target_steps
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, Sweep, channel_block, find_box, first_source, first_target,
@@ -135,7 +135,8 @@ cdef inline void sum_targets(const Sweep *s, const Band *v, const char *filters,
         to_z = sums + (t + other if other else v.targets) * row * itemsize
         from_a = start + t * nb * itemsize if start != NULL else to
         from_z = start + (t + other) * nb * itemsize if start != NULL else to_z
-        s.tile.tile[SC_OUTER][1][half - 1](
+        call_one(
+            s.tile.tile[SC_OUTER][1][half - 1],
             to, to_z, row, from_a, from_z, from_row, filters + t * s.filters.target,
             filters + (t + other) * s.filters.target, rs, s.filters.source // itemsize, line,
             lines, len, band, v.channel)

@@ -10,7 +10,7 @@ from libc.stdint cimport uintptr_t
 from sweepconv._box cimport AXES, Extents, Phase, ceil_div, idx
 from sweepconv._items cimport Item
 from sweepconv._kernels cimport (
-    SC_EACH, SC_LANES, SC_MOST_HALF, SC_OUTER, SC_SPREAD, sc_line,
+    SC_EACH, SC_LANES, SC_MOST_HALF, SC_OUTER, SC_SPREAD, sc_item, sc_line, sc_pair,
 )
 from sweepconv._panel cimport contiguous_filters
 from sweepconv._planes cimport channel_pitch, plane_size
@@ -225,7 +225,7 @@ cdef inline void lay_out(Sweep *s, idx source, idx pixels, idx spare, idx runs, 
     s.at[INIT] = at
     at += aligned(max(s.rows, s.items, s.held + 1) * s.tile.nb * s.tile.itemsize)
     s.at[ITEMS] = at
-    at += aligned(s.items * sizeof(Item))
+    at += aligned(s.items * (sizeof(Item) + sizeof(sc_item)))
     s.at[OWN] = at
     s.scratch_bytes = at + aligned(own) + ALIGN
 
@@ -314,7 +314,8 @@ cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
         return
     lay_out(s, max(source_panel(s, e, widest_block(s, e)) * s.wide, pack_scratch(s, e)),
             s.items * slots(s) * row, slots(s) * row if s.accumulate else 0,
-            2 * (most_pixels(s) + 2) * sizeof(Run) + (most_pixels(s) // 2 + 3) * sizeof(Pair),
+            2 * (most_pixels(s) + 2) * sizeof(Run)
+            + (most_pixels(s) // 2 + 3) * (sizeof(Pair) + sizeof(sc_pair)),
             (filter_panel_steps(e) + 1) * sizeof(idx),
             (filter_panel_steps(e) + 1) * sizeof(sc_line),
             2 * s.panel_bytes if s.own_filters else 0)

@@ -9,11 +9,11 @@ a tile, the batch or the threads.
 from libc.string cimport memset
 
 from sweepconv._box cimport Block, Phase, box_taps, ceil_div, idx, is_panel, tap_starts
-from sweepconv._kernels cimport sc_line, sc_tile
+from sweepconv._kernels cimport sc_item, sc_line, sc_steps
 from sweepconv._panel cimport Columns, move_columns, move_pixels, pack_source
 from sweepconv._pieces cimport lies_inside, next_piece
 from sweepconv._items cimport Item, Sums, strip_items, sum_strips
-from sweepconv._runs cimport Pair, Run, Runs, find_lines, find_runs
+from sweepconv._runs cimport Run, Runs, aim_pairs, find_lines, find_runs
 from sweepconv._task cimport (
     INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, best_run, channel_block,
     cut_task, fills, find_bias, first_source, first_target, most_vectors, move_panel,
@@ -24,61 +24,49 @@ cdef enum:
     FEW_STEPS = 128
 
 
-cdef inline void sum_pairs(const Sweep *s, const Block *b, const Runs *r, const Sums *m,
-                           const Item *item, idx first, idx last, const char *source, bint starts,
-                           bint ends, const sc_line *line, idx lines, idx len,
-                           idx filter_at) noexcept nogil:
-    """Some pairs for one item; whether these are their first taps, and their last."""
-    cdef idx nb = s.tile.nb, size = b.scale * s.tile.itemsize, i
-    cdef idx row = nb * s.tile.itemsize, rs = b.step * b.scale
-    cdef idx ks = b.scale if m.one_channel else s.lanes
-    cdef sc_tile tile
-    cdef char *init = item.init if starts else NULL
-    cdef const char *filters = item.filters + filter_at
-    cdef idx from_row = nb if init == NULL else 0
-    cdef char *a
-    cdef char *z
-    cdef const Pair *pair
-    source += item.source
-    for i in range(first, last):
-        pair = r.pair + i
-        tile = item.tiles[pair.rows - 1]
-        a, z = item.pixels + pair.slot[0] * row, item.pixels + pair.slot[1] * row
-        if ends and item.ready:
-            tile(pair.ready[0] + item.target, pair.ready[1] + item.target, r.ready_row,
-                 a if init == NULL else init, z if init == NULL else init, from_row,
-                 source + pair.source[0] * size, source + pair.source[1] * size, rs, ks, line,
-                 lines, len, filters, nb)
-        else:
-            tile(a, z, nb, a if init == NULL else init, z if init == NULL else init, from_row,
-                 source + pair.source[0] * size, source + pair.source[1] * size, rs, ks, line,
-                 lines, len, filters, nb)
+cdef inline void aim_items(const Sweep *s, const Sums *m, idx filter_at, bint to_target,
+                           bint from_init) noexcept nogil:
+    """The same for items."""
+    cdef const Item *item
+    cdef idx i
+    for i in range(m.items):
+        item = m.item + i
+        m.place[i].to = item.target if to_target else item.pixels
+        m.place[i].start = item.init if from_init else item.pixels
+        m.place[i].x = m.source + item.source
+        m.place[i].w = item.filters + filter_at
 
 
-cdef inline void sum_taps(const Sweep *s, const Block *b, const Runs *r, const Sums *m,
-                          const idx *taps, idx count, const char *source, idx total,
-                          sc_line *line) noexcept nogil:
+cdef inline void sum_taps(const Sweep *s, const Block *b, Runs *r, const Sums *m, const idx *taps,
+                          idx count, idx total, sc_line *line) noexcept nogil:
     """Add all taps of `count` channels to the sums of some items."""
-    cdef idx block = tap_block(b.phase, max(count, <idx>1))
-    cdef idx first = 0, filter_at = 0, taken, joined, i, next, item, lines = 0
-    cdef bint skip = m.skip and r.leave_out
+    cdef idx block = tap_block(b.phase, max(count, <idx>1)), nb = s.tile.nb
+    cdef idx first = 0, filter_at = 0, taken, joined, i, next
+    cdef bint skip = m.skip and r.leave_out, to_target, from_init
+    cdef sc_steps steps
+    steps.line, steps.ws = line, nb
+    steps.rs, steps.ks = b.step * b.scale, b.scale if m.one_channel else s.lanes
     while True:
         taken = min(block, total - first)
+        to_target = m.item.ready and first + taken >= total
+        from_init = m.item.init != NULL and first == 0
+        aim_pairs(s, b, r, to_target, from_init)
+        aim_items(s, m, filter_at, to_target, from_init)
+        steps.to_row, steps.start_row = r.ready_row if to_target else nb, 0 if from_init else nb
         i = joined = 0
         while i < r.pairs:
             if not joined or (skip and r.pair[i].fresh):
                 joined = find_lines(b, &r.pair[i].taps if skip else &b.taps, taps, first, taken,
-                                    count == 1 or b.scale == count * s.lanes, count, s.tile.nb,
-                                    line, &lines)
+                                    count == 1 or b.scale == count * s.lanes, count, nb, line,
+                                    &steps.lines)
+                steps.len = joined * count
             next = i + 1
-            if m.items == 1:
-                while next < r.pairs and not (skip and r.pair[next].fresh):
-                    next += 1
-            for item in range(m.items):
-                sum_pairs(s, b, r, m, m.item + item, i, next, source, first == 0,
-                          first + taken >= total, line, lines, joined * count, filter_at)
+            while (next < r.pairs and r.pair[next].rows == r.pair[i].rows
+                   and not (skip and r.pair[next].fresh)):
+                next += 1
+            m.item.tiles[r.pair[i].rows - 1](m.place, m.items, r.place + i, next - i, &steps)
             i = next
-        filter_at += taken * count * s.tile.nb * s.tile.itemsize
+        filter_at += taken * count * nb * s.tile.itemsize
         first += taken
         if first >= total:
             break
@@ -113,7 +101,7 @@ cdef inline void write_pixels(const Sweep *s, const Block *b, const Item *item,
 
 cdef inline idx items_at_once(const Sweep *s, const Block *b, idx items, idx count,
                               bint to_target) noexcept nogil:
-    """Items that are taken for two runs before the next two.
+    """Items that are taken for two runs before the next two, where they are alike.
 
     All, where the steps are few and sums go to the target at once: so whole rows of it are written
     together.  Else one, whose filters then stay near for all runs.
@@ -123,6 +111,14 @@ cdef inline idx items_at_once(const Sweep *s, const Block *b, idx items, idx cou
     return 1
 
 
+cdef inline idx alike(const Item *item, idx items) noexcept nogil:
+    """How many from the first on have the same tiles, and are ready together."""
+    cdef idx n = 1
+    while n < items and item[n].tiles == item.tiles and item[n].ready == item.ready:
+        n += 1
+    return n
+
+
 cdef inline void find_item(const Sweep *s, const Block *b, const Part *part, idx group, idx number,
                            idx first, bint to_target, idx pixel_step, char *scratch,
                            Item *item) noexcept nogil:
@@ -130,7 +126,7 @@ cdef inline void find_item(const Sweep *s, const Block *b, const Part *part, idx
     cdef idx panels = part.last_panel - part.panel, row = s.tile.nb * s.tile.itemsize
     item.group, item.panel = group + number // panels, part.panel + number % panels
     item.source = (item.group - group) * s.unit
-    item.target = first_target(s, item.group, item.panel) * s.target.channel
+    item.target = s.target.data + first_target(s, item.group, item.panel) * s.target.channel
     item.filters = scratch + s.at[OWN]
     if not s.own_filters:
         item.filters = (s.panel_data + first * box_taps(b.phase) * row
@@ -154,7 +150,7 @@ cdef inline bint pack_own(const Sweep *s, const Block *b, const Item *item, idx 
     return s.tile.finite(item.filters, count * taps * s.tile.nb)
 
 
-cdef inline void sum_groups(const Sweep *s, Block *b, const Runs *r, const Part *part, idx group,
+cdef inline void sum_groups(const Sweep *s, Block *b, Runs *r, const Part *part, idx group,
                             idx groups, const idx *taps, char *scratch) noexcept nogil:
     """All sums of some filter panels of some blocks of groups, whose sources are side by side in a
     pixel, for the block b of outputs."""
@@ -162,17 +158,17 @@ cdef inline void sum_groups(const Sweep *s, Block *b, const Runs *r, const Part 
     cdef idx total = box_taps(b.phase), block = channel_block(total, s.sources, s.targets)
     cdef idx row = s.tile.nb * s.tile.itemsize, first = 0, count, at, width, pixel_step, i
     cdef idx items = groups * (part.last_panel - part.panel)
-    cdef const char *source = scratch
     cdef Item *item = <Item *>(scratch + s.at[ITEMS])
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef idx strips = strip_items(s, b, group, part.panel, part.last_panel)
     cdef bint last, to_target
     cdef Sums m
+    m.source, m.place = scratch, <sc_item *>(item + s.items)
     while True:
         count = min(block, s.sources - first) if total else 0
         last = count == 0 or first + count == s.sources
         if b.panel != NULL:
-            source = b.panel + (first_source(s, group) + first) * s.tile.itemsize
+            m.source = b.panel + (first_source(s, group) + first) * s.tile.itemsize
         elif count:
             b.scale = count * s.lanes * s.wide
             source_columns(s, &s.source, group, groups, count, &columns)
@@ -190,13 +186,15 @@ cdef inline void sum_groups(const Sweep *s, Block *b, const Runs *r, const Part 
         m.one_channel, m.skip = count == 1, s.finite[0]
         at = 0
         while at < items:
-            m.item, m.items = item + at, strips if at < strips else min(width, items - at)
+            m.item = item + at
             if at < strips:
-                sum_strips(s, b, r, &m, taps, first, count, source, total if count else 0, line)
+                m.items = strips
+                sum_strips(s, b, r, &m, taps, first, count, total if count else 0, line)
             else:
+                m.items = alike(m.item, min(width, items - at))
                 if s.own_filters:
                     m.skip = pack_own(s, b, m.item, first, count)
-                sum_taps(s, b, r, &m, taps, count, source, total if count else 0, line)
+                sum_taps(s, b, r, &m, taps, count, total if count else 0, line)
             for i in range(m.items if last else 0):
                 write_pixels(s, b, m.item + i, scratch + s.at[SPARE])
             at += m.items

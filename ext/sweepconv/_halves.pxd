@@ -8,7 +8,7 @@ other but for one row, and each half waits until another one fits to it.
 from libc.string cimport memset
 
 from sweepconv._box cimport ceil_div, idx
-from sweepconv._kernels cimport SC_MOST_HALF, SC_OUTER, sc_line
+from sweepconv._kernels cimport SC_MOST_HALF, SC_OUTER, call_one, sc_line
 from sweepconv._task cimport Sweep, most_rows
 
 
@@ -48,7 +48,8 @@ cdef inline void sum_halves(const Sweep *s, const Halves *u, idx rows, const cha
                             char *sums) noexcept nogil:
     """A tile of the half that waits and of another one."""
     cdef const Half *h = &u.half[rows]
-    s.tile.tile[SC_OUTER][u.vectors - 1][rows - 1](
+    call_one(
+        s.tile.tile[SC_OUTER][u.vectors - 1][rows - 1],
         h.sums, sums, h.to_row, u.zeros if u.first else h.sums, u.zeros if u.first else sums,
         0 if u.first else h.to_row, h.source, source, h.pace, h.step, u.line, 1, u.steps, u.w,
         s.tile.nb)

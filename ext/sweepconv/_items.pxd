@@ -9,7 +9,7 @@ changes.
 from libc.stdint cimport uintptr_t
 
 from sweepconv._box cimport Block, box_taps, idx
-from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, sc_line, sc_tile
+from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, call_one, sc_item, sc_line, sc_tile
 from sweepconv._panel cimport tap_offset
 from sweepconv._runs cimport Runs, find_lines
 from sweepconv._task cimport Sweep, fills, tap_block
@@ -19,7 +19,7 @@ cdef struct Item:
     idx group
     idx panel
     idx source           # bytes from the source of the first item to its own
-    idx target           # bytes from channel 0 of the target to its own
+    char *target         # where channel 0 would be its own first channel
     char *filters        # at the first tap and channel
     char *pixels         # sums, [pixels][nb]
     char *init           # what they start from, [nb]; NULL: from themselves
@@ -28,9 +28,12 @@ cdef struct Item:
 
 
 cdef struct Sums:
-    # Items whose sums are formed side by side: run by run, so that they share its source.
+    # Items whose sums are formed side by side, run by run, so that they share its source: with the
+    # same tiles, and ready together.
     Item *item
     idx items
+    sc_item *place       # of each, for the tile
+    const char *source   # of the first item
     bint one_channel     # steps are from tap to tap
     bint skip            # filters are finite: taps that read zeros alone may be left out
 
@@ -76,20 +79,21 @@ cdef inline void sum_strip(const Sweep *s, const Item *item, idx rows, const cha
     cdef const Item *z = item + rows // 2
     cdef const char *filters = z.filters + filter_at
     cdef bint zero = starts and item.init != NULL
-    tile(item.pixels, z.pixels + over, to_row, item.init if zero else item.pixels,
-         (z.init if zero else z.pixels) + over, nb if zero else to_row, item.filters + filter_at,
-         filters + over, row, step, line, lines, len, source, source_step)
+    call_one(tile, item.pixels, z.pixels + over, to_row, item.init if zero else item.pixels,
+             (z.init if zero else z.pixels) + over, nb if zero else to_row,
+             item.filters + filter_at, filters + over, row, step, line, lines, len, source,
+             source_step)
 
 
 cdef inline void sum_strips(const Sweep *s, const Block *b, const Runs *r, const Sums *m,
-                            const idx *taps, idx start, idx count, const char *source, idx total,
+                            const idx *taps, idx start, idx count, idx total,
                             sc_line *line) noexcept nogil:
     """Add all taps of `count` channels, from channel `start` on, to the sums of all items, for one
     pixel."""
     cdef idx step, row = find_strips(s, b, start, m.item, m.items, &step)
     cdef idx block = tap_block(b.phase, max(count, <idx>1)), most = 2 * s.tile.half
     cdef idx first = 0, filter_at = 0, lines = 0, taken, joined, i, rows
-    source += r.pair[0].source[0] * b.scale * s.tile.itemsize
+    cdef const char *source = m.source + r.pair[0].source[0] * b.scale * s.tile.itemsize
     while True:
         taken = min(block, total - first)
         joined = find_lines(b, &b.taps, taps, first, taken, count == 1 or b.scale == count, count,

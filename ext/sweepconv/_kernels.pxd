@@ -16,11 +16,29 @@ cdef extern from "kernels.h" nogil:
         Py_ssize_t x
         Py_ssize_t w
 
-    ctypedef void (*sc_tile)(void *to_a, void *to_b, Py_ssize_t to_row, const void *start_a,
-                             const void *start_b, Py_ssize_t start_row, const void *xa,
-                             const void *xb, Py_ssize_t rs, Py_ssize_t ks, const sc_line *line,
-                             Py_ssize_t lines, Py_ssize_t len, const void *w,
-                             Py_ssize_t ws) noexcept nogil
+    ctypedef struct sc_steps:
+        const sc_line *line
+        Py_ssize_t lines
+        Py_ssize_t len
+        Py_ssize_t to_row
+        Py_ssize_t start_row
+        Py_ssize_t rs
+        Py_ssize_t ks
+        Py_ssize_t ws
+
+    ctypedef struct sc_item:
+        void *to
+        const void *start
+        const void *x
+        const void *w
+
+    ctypedef struct sc_pair:
+        Py_ssize_t to[2]
+        Py_ssize_t start[2]
+        Py_ssize_t x[2]
+
+    ctypedef void (*sc_tile)(const sc_item *item, Py_ssize_t items, const sc_pair *pair,
+                             Py_ssize_t pairs, const sc_steps *steps) noexcept nogil
     ctypedef void (*sc_blend)(void *to, Py_ssize_t to_row, Py_ssize_t to_step, const void *source,
                               Py_ssize_t from_row, Py_ssize_t from_step, Py_ssize_t count,
                               Py_ssize_t n) noexcept nogil
@@ -68,3 +86,21 @@ cdef extern from "kernels.h" nogil:
 
 # The tiles of the active instruction set for a dtype of 4 or 8 bytes.
 cdef const sc_tiles *active_tiles(Py_ssize_t itemsize) noexcept nogil
+
+
+cdef inline void call_one(sc_tile tile, char *to_a, char *to_b, Py_ssize_t to_row,
+                          const char *start_a, const char *start_b, Py_ssize_t start_row,
+                          const char *xa, const char *xb, Py_ssize_t rs, Py_ssize_t ks,
+                          const sc_line *line, Py_ssize_t lines, Py_ssize_t len, const char *w,
+                          Py_ssize_t ws) noexcept nogil:
+    """One tile, given the places of both its halves."""
+    cdef sc_item item
+    cdef sc_pair pair
+    cdef sc_steps steps
+    item.to, item.start, item.x, item.w = to_a, start_a, xa, w
+    pair.to[0] = pair.start[0] = pair.x[0] = 0
+    pair.to[1], pair.start[1], pair.x[1] = to_b - to_a, start_b - start_a, xb - xa
+    steps.line, steps.lines, steps.len = line, lines, len
+    steps.to_row, steps.start_row = to_row, start_row
+    steps.rs, steps.ks, steps.ws = rs, ks, ws
+    tile(&item, 1, &pair, 1, &steps)

@@ -10,7 +10,7 @@ targets, steps are pixels.  An element's order of summation is that of `_reduce.
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, idx, merge
-from sweepconv._kernels cimport SC_OUTER, sc_line
+from sweepconv._kernels cimport SC_OUTER, call_one, sc_line
 from sweepconv._panel cimport target_at, target_steps
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, SPARE, Sweep, find_box, first_source, first_target,
@@ -133,7 +133,8 @@ cdef inline void sum_patches(const Sweep *s, const sc_line *line, idx pixels, co
                 to, pace = spare, nb
                 if zeros == NULL:
                     s.tile.move(spare, row, itemsize, at, s.filters.target, itemsize, rows, lanes)
-            s.tile.tile[SC_OUTER][1][half - 1](
+            call_one(
+                s.tile.tile[SC_OUTER][1][half - 1],
                 to, to + half * pace * itemsize, pace, to if zeros == NULL else zeros,
                 to + half * pace * itemsize if zeros == NULL else zeros,
                 pace if zeros == NULL else 0, dy + first * itemsize,

@@ -14,7 +14,7 @@ geometry.
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, idx
-from sweepconv._kernels cimport SC_OUTER, sc_line
+from sweepconv._kernels cimport SC_OUTER, call_one, sc_line
 from sweepconv._panel cimport tap_offset, target_at, target_steps
 from sweepconv._patch_reduce cimport even_run
 from sweepconv._task cimport (
@@ -57,7 +57,8 @@ cdef inline void make_patches(const Sweep *s, const Patches *p) noexcept nogil:
             for i in range(p.rows // (2 * half)):
                 sums = p.sums + (2 * i * to + j * nb) * itemsize
                 start = sums if first else p.zeros
-                s.tile.tile[SC_OUTER][vectors - 1][half - 1](
+                call_one(
+                    s.tile.tile[SC_OUTER][vectors - 1][half - 1],
                     sums, sums + to * itemsize, p.pitch, start,
                     start + (to * itemsize if first else 0), p.pitch if first else 0,
                     p.dy + (first * STEPS * p.rows + 2 * i * half) * itemsize,

@@ -9,7 +9,7 @@ its order of summation follows from taps and channels alone.
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, idx
-from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, sc_line
+from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, call_one, sc_line
 from sweepconv._panel cimport even_taps, tap_offset, target_at, target_steps
 from sweepconv._planes cimport Planes, count_lines, find_planes, line_at, pack_planes, plane_taps
 from sweepconv._runs cimport find_lines
@@ -73,7 +73,8 @@ cdef inline void sum_rows(const Sweep *s, const Planes *p, idx at, const char *p
             start = to
             if init != NULL:
                 start = init + row * nb * itemsize
-            s.tile.tile[SC_OUTER][vectors - 1][s.half - 1](
+            call_one(
+                s.tile.tile[SC_OUTER][vectors - 1][s.half - 1],
                 to, to + half_sums, sum_pitch, start,
                 start + (half_sums if init == NULL else half_init),
                 sum_pitch if init == NULL else nb, filters + row * itemsize,
@@ -99,7 +100,8 @@ cdef inline void spread_row(const Sweep *s, const Planes *p, idx at, const char 
         start = to
         if init != NULL:
             start = init
-        s.tile.tile[SC_SPREAD][0 if left == 1 else 1][half - 1](
+        call_one(
+            s.tile.tile[SC_SPREAD][0 if left == 1 else 1][half - 1],
             to, to + half * size, nb, start, start + (half * size if init == NULL else 0),
             nb if init == NULL else 0, planes, planes + half * size, nb, t.plane_step,
             t.line, t.lines, t.len, filters, 1)

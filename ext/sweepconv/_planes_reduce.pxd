@@ -10,7 +10,7 @@ added up at the end, in a fixed tree as the parts are.
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, idx, joined_taps
-from sweepconv._kernels cimport SC_LANES, sc_line, sc_tile
+from sweepconv._kernels cimport SC_LANES, call_one, sc_line, sc_tile
 from sweepconv._panel cimport even_taps, tap_offset, target_at, target_steps
 from sweepconv._planes cimport Planes, count_lines, find_planes, line_at, pack_planes, plane_taps
 from sweepconv._reduce cimport add_parts
@@ -78,8 +78,8 @@ cdef inline void sum_planes(const Sweep *s, const Planes *p, const PlaneShare *h
             at[j] = planes + (base // h.halves // groups * p.channel
                               + taps[base // h.halves % groups * h.joined]
                               + base % h.halves * half) * s.tile.itemsize
-        tile(sums, sums + half * row, s.tile.nb, sums, sums + half * row, s.tile.nb, at[0], at[1],
-             1, s.tile.nb // 2, line, lines, steps, dy, s.tile.nb)
+        call_one(tile, sums, sums + half * row, s.tile.nb, sums, sums + half * row, s.tile.nb,
+                 at[0], at[1], 1, s.tile.nb // 2, line, lines, steps, dy, s.tile.nb)
         sums += 2 * half * row
 
 

@@ -10,7 +10,7 @@ from libc.string cimport memset
 from sweepconv._box cimport (
     Block, Phase, box_taps, ceil_div, cut_block, idx, joined_taps, line_starts, tap_starts,
 )
-from sweepconv._kernels cimport sc_line, sc_tile
+from sweepconv._kernels cimport call_one, sc_line, sc_tile
 from sweepconv._panel cimport Columns, move_pixels, pack_source
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, TAPS, Sweep, find_block, find_box, first_source, first_target, move_panel,
@@ -69,10 +69,10 @@ cdef inline void sum_pixels(const Sweep *s, const Block *b, const Share *h, cons
             half_source[j] = source + (taps[base // h.halves * h.joined] * h.sources
                                        + base % h.halves * half) * s.unit
         start = sums if zeros == NULL else zeros
-        tile(sums, sums + half * row, s.tile.nb, start,
-             start + (half * row if zeros == NULL else 0), s.tile.nb if zeros == NULL else 0,
-             half_source[0], half_source[1], s.lanes, b.step * h.sources * s.lanes, line, b.lines,
-             b.length, dy, s.tile.nb)
+        call_one(tile, sums, sums + half * row, s.tile.nb, start,
+                 start + (half * row if zeros == NULL else 0), s.tile.nb if zeros == NULL else 0,
+                 half_source[0], half_source[1], s.lanes, b.step * h.sources * s.lanes, line,
+                 b.lines, b.length, dy, s.tile.nb)
         sums += 2 * half * row
 
 

@@ -11,7 +11,7 @@ from libc.string cimport memset
 from sweepconv._box cimport (
     AXES, Block, Phase, TapSet, ceil_div, idx, joined_taps, line_starts, merge,
 )
-from sweepconv._kernels cimport sc_line
+from sweepconv._kernels cimport sc_line, sc_pair
 from sweepconv._pieces cimport axis_taps
 from sweepconv._panel cimport target_at, target_steps
 from sweepconv._task cimport Sweep
@@ -26,7 +26,7 @@ cdef struct Run:
     idx rows         # how many they are
     idx source       # coordinate of the first in the panel
     idx slot         # first of their rows in the pixel panel
-    char *ready      # where the first belongs in the target, for channel 0
+    idx ready        # bytes in the target up to channel 0 of the first
     TapSet taps      # where some are left out
     idx kind         # runs of one kind have the same taps and are as long
 
@@ -35,7 +35,7 @@ cdef struct Pair:
     # The two runs of a tile; the second is the first again where another is missing.
     idx source[2]
     idx slot[2]
-    char *ready[2]
+    idx ready[2]
     idx rows         # of each
     TapSet taps      # where some are left out
     bint fresh       # and these are not those of the pair before
@@ -45,7 +45,11 @@ cdef struct Runs:
     Run *run
     idx count
     Pair *pair
+    sc_pair *place   # of each pair, see `aim_pairs`
     idx pairs
+    idx scale        # `place` is for this many values from one coordinate to the next,
+    bint to_target   # for sums that go to the target, not to the pixel panel,
+    bint from_init   # and start from one row, not from those of the pixel panel
     idx ready_row    # values from one pixel to the next in the target; 0: sums cannot go there
     bint leave_out   # taps that read nothing but padding zeros
 
@@ -168,9 +172,29 @@ cdef inline void pair_runs(const Block *b, Runs *r) noexcept nogil:
         pair += 1
         one = two + 1
     r.pairs = pair - r.pair
+    r.place = <sc_pair *>pair
+    r.scale = 0
 
 
-cdef inline void cut_lines(const Block *b, idx rows, const idx *start, char *const *ready,
+cdef inline void aim_pairs(const Sweep *s, const Block *b, Runs *r, bint to_target,
+                           bint from_init) noexcept nogil:
+    """Where the halves of tiles read and write."""
+    cdef idx size = b.scale * s.tile.itemsize, row = s.tile.nb * s.tile.itemsize, i
+    cdef const Pair *pair
+    cdef sc_pair *place
+    cdef int j
+    if r.scale == b.scale and r.to_target == to_target and r.from_init == from_init:
+        return
+    r.scale, r.to_target, r.from_init = b.scale, to_target, from_init
+    for i in range(r.pairs):
+        pair, place = r.pair + i, r.place + i
+        for j in range(2):
+            place.to[j] = pair.ready[j] if to_target else pair.slot[j] * row
+            place.start[j] = 0 if from_init else pair.slot[j] * row
+            place.x[j] = pair.source[j] * size
+
+
+cdef inline void cut_lines(const Block *b, idx rows, const idx *start, const idx *ready,
                            idx pace, Run **run) noexcept nogil:
     """The runs of all lines that are so long; `pace` is in bytes of the target."""
     cdef idx each = ceil_div(b.length, b.half), line, _i, first, n, over
@@ -203,11 +227,11 @@ cdef inline void find_runs(const Sweep *s, const Block *b, idx sum_steps, Runs *
     pace = r.ready_row * s.tile.itemsize
     # Of each line, until the list is sorted, which takes their place.
     cdef idx *start = <idx *>(run + r.count)
-    cdef char **ready = <char **>(start + b.lines)
+    cdef idx *ready = start + b.lines
     line_starts(b, 1, start, 1)
     target_steps(b, &s.target, steps)
     for line in range(b.lines):
-        ready[line] = target_at(b, &s.target, steps, line * b.length)
+        ready[line] = target_at(b, &s.target, steps, line * b.length) - s.target.data
     if longer:
         cut_lines(b, b.length // each + 1, start, ready, pace, &run)
     cut_lines(b, b.length // each, start, ready, pace, &run)

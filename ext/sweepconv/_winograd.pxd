@@ -16,7 +16,8 @@ from libc.string cimport memset
 from sweepconv._box cimport AXES, Block, Phase, ceil_div, idx
 from sweepconv._gather cimport init_row
 from sweepconv._kernels cimport (
-    SC_DATA2, SC_DATA4, SC_FILTER2, SC_FILTER4, SC_OUTPUT2, SC_OUTPUT4, sc_blend, sc_line, sc_tile,
+    SC_DATA2, SC_DATA4, SC_FILTER2, SC_FILTER4, SC_OUTPUT2, SC_OUTPUT4, call_one, sc_blend, sc_line,
+    sc_tile,
 )
 from sweepconv._panel cimport Columns, move_columns, pack_source, target_at, target_steps
 from sweepconv._task cimport (
@@ -180,8 +181,9 @@ cdef inline void multiply(const Sweep *s, const Tiles *t, const char *filters, i
                     start, from_row = to, pitch
                     if first == 0:
                         start, from_row = init + ((1 + i) * row if place == one else 0), 0
-                    tile(to, to + half * pitch, pitch, start, start + half * from_row, from_row, x,
-                         x + half * s.vector_channels, s.vector_channels, 1, &line, 1, count, w, nb)
+                    call_one(tile, to, to + half * pitch, pitch, start, start + half * from_row,
+                             from_row, x, x + half * s.vector_channels, s.vector_channels, 1,
+                             &line, 1, count, w, nb)
                     r += 2 * t.half
             first += count
             if first >= s.sources:
