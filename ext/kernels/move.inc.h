@@ -101,6 +101,7 @@ static void MOVE(void *dst_, ptrdiff_t dst_row, ptrdiff_t dst_col, const void *s
         dst += (rows - 1) * dst_row, dst_row = -dst_row;
     }
     if (dst_col == unit && src_col == unit) {
+        if (dst_row == cols * unit && src_row == dst_row) cols *= rows, rows = 1;
         NAME(copy_rows)(dst, dst_row, src, src_row, rows, cols);
     } else if (dst_col == unit && src_row == unit && rows >= SIDE && cols >= SIDE) {
         NAME(turn)(dst, dst_row, src, src_col, rows, cols);

@@ -28,10 +28,18 @@
 #define REGION_END _Pragma("clang attribute pop")
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define REGION_BEGIN(features) _Pragma("GCC push_options") SC_PRAGMA(GCC target(features))
+/* Registers are given out for a whole function: by loops, a sum of the tile went to memory in each
+ * round of the innermost. */
+#define REGION_BEGIN(features)                                                                    \
+    _Pragma("GCC push_options") _Pragma("GCC optimize(\"ira-region=one\")")                       \
+    SC_PRAGMA(GCC target(features))
 #define REGION_END _Pragma("GCC pop_options")
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
+
+/* x may have changed: so sums of it and constants stay offsets of instructions, where they would be
+ * hoisted out of the loop, each into a register, of which there are too few. */
+#define OPAQUE(x) __asm__ volatile("" : "+r"(x))
 
 /* Elements of users' arrays may stand at any address. */
 typedef float sc_float_any __attribute__((aligned(1)));

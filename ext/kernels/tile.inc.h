@@ -17,7 +17,7 @@
 /* One step of all rows, from the given places. */
 static inline __attribute__((always_inline)) void NAME(step)(
     const int kind, const int half, const int nv, VECTOR (*sum)[2], const T *xa, const T *xb,
-    ptrdiff_t rs, const T *w)
+    const ptrdiff_t *row, const T *w)
 {
     enum { VL = sizeof(VECTOR) / sizeof(T) };
     VECTOR wv[2];
@@ -26,7 +26,7 @@ static inline __attribute__((always_inline)) void NAME(step)(
         else wv[v] = LOAD(w + v * VL);
     }
     UNROLL for (int i = 0; i < 2 * half; i++) {
-        const T *x = i < half ? xa + i * rs : xb + (i - half) * rs;
+        const T *x = i < half ? xa + row[i] : xb + row[i - half];
         if (kind == SC_OUTER) {
             const T one = *x;
             UNROLL for (int v = 0; v < nv; v++) sum[i][v] += one * wv[v];
@@ -41,12 +41,14 @@ static inline __attribute__((always_inline)) void NAME(step)(
 
 static inline __attribute__((always_inline)) void NAME(one)(
     const int kind, const int half, const int nv, const sc_item *item, const sc_pair *pair,
-    const sc_steps *s, const ptrdiff_t rs, const ptrdiff_t ks, const ptrdiff_t ws)
+    const sc_steps *s, const ptrdiff_t rs, ptrdiff_t ks, const ptrdiff_t ws)
 {
     /* Steps unrolled: fewer instructions, which shared cores are short of.  Four of the large tile
      * would not leave all sums in registers. */
     enum { VL = sizeof(VECTOR) / sizeof(T), STEPS = MOST_HALF > 3 ? 2 : 4 };
     VECTOR sum[2 * TALL_HALF][2];
+    ptrdiff_t row[TALL_HALF];
+    UNROLL for (int i = 0; i < half; i++) row[i] = i * rs;
     UNROLL for (int i = 0; i < 2 * half; i++)
         UNROLL for (int v = 0; v < nv; v++) sum[i][v] = (VECTOR){0};
 
@@ -55,18 +57,20 @@ static inline __attribute__((always_inline)) void NAME(one)(
         const T *xb = (const T *)((const char *)item->x + pair->x[1]) + line->x;
         const T *w = (const T *)item->w + line->w;
         ptrdiff_t k = s->len;
-        for (; kind == SC_OUTER && k >= STEPS; k -= STEPS) {
-            UNROLL for (int u = 0; u < STEPS; u++)
-                NAME(step)(kind, half, nv, sum, xa + u * ks, xb + u * ks, rs, w + u * ws);
-            xa += STEPS * ks;
-            xb += STEPS * ks;
-            w += STEPS * ws;
-        }
-        for (; k > 0; k--) {
-            NAME(step)(kind, half, nv, sum, xa, xb, rs, w);
+        for (ptrdiff_t r = kind == SC_OUTER ? k % STEPS : k; r > 0; r--) {
+            NAME(step)(kind, half, nv, sum, xa, xb, row, w);
             xa += ks;
             xb += ks;
             w += ws;
+        }
+        for (k /= STEPS; kind == SC_OUTER && k > 0; k--) {
+            if (__builtin_constant_p(rs)) OPAQUE(ks);
+            else UNROLL for (int i = 1; i < half; i++) OPAQUE(row[i]);
+            UNROLL for (int u = 0; u < STEPS; u++)
+                NAME(step)(kind, half, nv, sum, xa + u * ks, xb + u * ks, row, w + u * ws);
+            xa += STEPS * ks;
+            xb += STEPS * ks;
+            w += STEPS * ws;
         }
     }
     /* All places first: to the compiler, each store may change them. */
