@@ -365,6 +365,12 @@ cdef inline idx share_bytes(const Sweep *s, const Extents *e) noexcept nogil:
     return (groups * rows + s.half) * s.tile.nb * s.tile.itemsize
 
 
+cdef inline idx share_pairs(const Sweep *s, const Extents *e) noexcept nogil:
+    """Bytes for the places of all its tiles."""
+    cdef idx halves = share_bytes(s, e) // (s.half * s.tile.nb * s.tile.itemsize)
+    return ceil_div(halves + 1, 2) * sizeof(sc_pair)
+
+
 cdef inline idx choose_shares(Sweep *s, const Extents *e) noexcept nogil:
     """Cut filters into shares whose sums fit the second-level cache, and where that gives few
     tasks also the pixels into parts.  From the shapes alone, so that bits never change."""
@@ -403,12 +409,12 @@ cdef inline void lay_out_reduce(Sweep *s, const Extents *e) noexcept nogil:
         lay_out(s, max(panel * s.tile.itemsize, share_bytes(s, e)
                        + filter_panel_steps(e) * s.tile.itemsize),
                 2 * (plane + (lines + 1) * s.tile.nb) * s.tile.itemsize,
-                (plane + 2 * s.tile.nb) * s.tile.itemsize, 0,
+                (plane + 2 * s.tile.nb) * s.tile.itemsize, share_pairs(s, e),
                 (filter_panel_steps(e) + 1) * sizeof(idx), (lines + 1) * sizeof(sc_line), 0)
         return
     lay_out(s, max(source_panel(s, e, s.source_chunk),
                    filter_panel_steps(e) * s.source_chunk * row),
-            max(most_pixels(s) * row, share_bytes(s, e)), 0, 0,
+            max(most_pixels(s) * row, share_bytes(s, e)), 0, share_pairs(s, e),
             (filter_panel_steps(e) + 1) * sizeof(idx), (most_pixels(s) + 1) * sizeof(sc_line), 0)
 
 

@@ -10,11 +10,13 @@ added up at the end, in a fixed tree as the parts are.
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, idx, joined_taps
-from sweepconv._kernels cimport SC_LANES, call_one, sc_line, sc_tile
+from sweepconv._kernels cimport sc_item, sc_line, sc_pair, sc_steps
 from sweepconv._panel cimport even_taps, tap_offset, target_at, target_steps
 from sweepconv._planes cimport Planes, count_lines, find_planes, line_at, pack_planes, plane_taps
 from sweepconv._reduce cimport add_parts
-from sweepconv._task cimport LINES, PIXELS, SPARE, TAPS, Sweep, find_block, find_box
+from sweepconv._task cimport (
+    LINES, PIXELS, RUNS, SPARE, TAPS, Sweep, find_block, find_box, tile_of,
+)
 
 # Buffers: [box][group][source chunk][part][pair of targets][source][tap group][rows][2][lanes].
 
@@ -62,25 +64,19 @@ cdef inline void pack_dy(const Sweep *s, const Block *b, const Planes *p, const 
                         s.tile.nb // 2)
 
 
-cdef inline void sum_planes(const Sweep *s, const Planes *p, const PlaneShare *h,
-                            const char *planes, const char *dy, const idx *taps,
-                            const sc_line *line, idx lines, idx steps, int vectors,
-                            char *sums) noexcept nogil:
-    """Add the pixels of a block for one pair of targets, a tile of any two halves at once; an odd
-    last one comes twice, the second time into room at the end of the sums."""
-    cdef idx row = s.tile.nb * s.tile.itemsize, half = s.half, i, j, base
-    cdef idx groups = h.taps // h.joined, count = h.sources * groups * h.halves
-    cdef const char *at[2]
-    cdef sc_tile tile = s.tile.tile[SC_LANES][vectors - 1][half - 1]
-    for i in range(0, count, 2):
-        for j in range(2):
-            base = min(i + j, count - 1)
-            at[j] = planes + (base // h.halves // groups * p.channel
-                              + taps[base // h.halves % groups * h.joined]
-                              + base % h.halves * half) * s.tile.itemsize
-        call_one(tile, sums, sums + half * row, s.tile.nb, sums, sums + half * row, s.tile.nb,
-                 at[0], at[1], 1, s.tile.nb // 2, line, lines, steps, dy, s.tile.nb)
-        sums += 2 * half * row
+cdef inline idx find_plane_pairs(const Sweep *s, const Planes *p, const PlaneShare *h,
+                                 const idx *taps, sc_pair *pair) noexcept nogil:
+    """Tiles of any two halves, and how many; an odd last half comes twice, the second time into room
+    at the end of the sums."""
+    cdef idx size = s.half * s.tile.nb * s.tile.itemsize, groups = h.taps // h.joined, i, base
+    cdef idx count = h.sources * groups * h.halves
+    for i in range(ceil_div(count, 2) * 2):
+        base = min(i, count - 1)
+        pair[i // 2].to[i % 2] = pair[i // 2].start[i % 2] = i * size
+        pair[i // 2].x[i % 2] = (base // h.halves // groups * p.channel
+                                 + taps[base // h.halves % groups * h.joined]
+                                 + base % h.halves * s.half) * s.tile.itemsize
+    return ceil_div(count, 2)
 
 
 cdef inline void planes_reduce_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
@@ -90,12 +86,18 @@ cdef inline void planes_reduce_task(const Sweep *s, idx task, char *scratch) noe
     cdef idx *place = [0, 0, 0, 0]
     cdef idx part = task % s.parts, total = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
     cdef idx first = part * total // s.parts, last = (part + 1) * total // s.parts
-    cdef idx block, i, pair, steps, lines, nb = s.tile.nb, beyond = (s.half + nb) * s.tile.itemsize
+    cdef idx block, i, pairs, nb = s.tile.nb, beyond = (s.half + nb) * s.tile.itemsize
+    cdef sc_item item
+    cdef sc_steps steps
+    cdef sc_pair *pair = <sc_pair *>(scratch + s.at[RUNS])
     cdef char *dy = scratch + s.at[PIXELS]
     cdef char *spare = scratch + s.at[SPARE]
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
     cdef char *sums = s.panel_data + task * s.panel_bytes
+    item.x, item.w = scratch, dy
+    steps.line, steps.to_row, steps.start_row = line, nb, nb
+    steps.rs, steps.ks, steps.ws = 1, nb // 2, nb
     find_plane_share(s, s.first + task // s.parts, &h)
     if s.round == 0:
         memset(sums, 0, s.panel_bytes)
@@ -106,16 +108,17 @@ cdef inline void planes_reduce_task(const Sweep *s, idx task, char *scratch) noe
             continue
         find_planes(&b, nb // 2, &p)
         plane_taps(&b, &p, taps)
-        steps, lines = ceil_div(p.length, nb // 2), count_lines(&b, &p)
-        for i in range(lines):
-            line[i].x, line[i].w = line_at(&b, &p, i), i * steps * nb
+        steps.len, steps.lines = ceil_div(p.length, nb // 2), count_lines(&b, &p)
+        for i in range(steps.lines):
+            line[i].x, line[i].w = line_at(&b, &p, i), i * steps.len * nb
+        pairs = find_plane_pairs(s, &p, &h, taps, pair)
         pack_planes(s, &b, &p, h.group * s.sources + h.source, h.sources, beyond, scratch)
         if not s.tile.finite(scratch, ceil_div(h.sources * p.channel, nb) * nb):
             s.finite[0] = False
-        for pair in range(s.panels):
-            pack_dy(s, &b, &p, &h, 2 * pair, steps, spare, dy)
-            sum_planes(s, &p, &h, scratch, dy, taps, line, lines, steps,
-                       min(2, s.targets - 2 * pair), sums + pair * (s.panel_bytes // s.panels))
+        for i in range(s.panels):
+            pack_dy(s, &b, &p, &h, 2 * i, steps.len, spare, dy)
+            item.to = item.start = sums + i * (s.panel_bytes // s.panels)
+            tile_of(s, 1 if 2 * i + 1 == s.targets else 2, s.half)(&item, 1, pair, pairs, &steps)
 
 
 cdef inline void planes_fold_task(const Sweep *s, idx share, char *scratch) noexcept nogil:

@@ -10,10 +10,10 @@ from libc.string cimport memset
 from sweepconv._box cimport (
     Block, Phase, box_taps, ceil_div, cut_block, idx, joined_taps, line_starts, tap_starts,
 )
-from sweepconv._kernels cimport call_one, sc_line, sc_tile
+from sweepconv._kernels cimport sc_item, sc_line, sc_pair, sc_steps
 from sweepconv._panel cimport Columns, move_pixels, pack_source
 from sweepconv._task cimport (
-    INIT, LINES, PIXELS, TAPS, Sweep, find_block, find_box, first_source, first_target, move_panel,
+    INIT, LINES, PIXELS, RUNS, TAPS, Sweep, find_block, find_box, first_source, first_target, move_panel,
     panel_vectors, source_columns, target_columns, tile_of,
 )
 
@@ -50,30 +50,19 @@ cdef inline void find_share(const Sweep *s, idx share, Share *h) noexcept nogil:
     h.panel_bytes = (h.taps // h.joined * h.pitch + s.half) * s.tile.nb * s.tile.itemsize
 
 
-cdef inline void sum_pixels(const Sweep *s, const Block *b, const Share *h, const char *source,
-                            const char *dy, const idx *taps, const sc_line *line, int vectors,
-                            const char *zeros, char *sums) noexcept nogil:
-    """Add the pixels of a block to the sums of one filter panel, or to a row of zeros if that is
-    not NULL, a tile of any two halves at once.
-
-    An odd last half comes with a filler, for which the panel has room at its end.
-    """
-    cdef idx row = s.tile.nb * s.tile.itemsize, half = s.half, i, j, base
+cdef inline idx find_pairs(const Sweep *s, const Share *h, const idx *taps, bint from_zeros,
+                           sc_pair *pair) noexcept nogil:
+    """Tiles of any two halves, and how many; the sums of all start from one row of zeros, or from
+    themselves.  An odd last half comes with a filler, for which a panel has room at its end."""
+    cdef idx size = s.half * s.tile.nb * s.tile.itemsize, i, base
     cdef idx count = h.taps // h.joined * h.halves
-    cdef const char *half_source[2]
-    cdef const char *start
-    cdef sc_tile tile = tile_of(s, vectors, half)
-    for i in range(0, count, 2):
-        for j in range(2):
-            base = min(i + j, count - 1)
-            half_source[j] = source + (taps[base // h.halves * h.joined] * h.sources
-                                       + base % h.halves * half) * s.unit
-        start = sums if zeros == NULL else zeros
-        call_one(tile, sums, sums + half * row, s.tile.nb, start,
-                 start + (half * row if zeros == NULL else 0), s.tile.nb if zeros == NULL else 0,
-                 half_source[0], half_source[1], s.lanes, b.step * h.sources * s.lanes, line,
-                 b.lines, b.length, dy, s.tile.nb)
-        sums += 2 * half * row
+    for i in range(ceil_div(count, 2) * 2):
+        base = min(i, count - 1)
+        pair[i // 2].to[i % 2] = i * size
+        pair[i // 2].start[i % 2] = 0 if from_zeros else i * size
+        pair[i // 2].x[i % 2] = (taps[base // h.halves * h.joined] * h.sources
+                                 + base % h.halves * s.half) * s.unit
+    return ceil_div(count, 2)
 
 
 cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
@@ -83,13 +72,17 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
     cdef idx *place = [0, 0, 0, 0]
     cdef idx part = task % s.parts, total = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
     cdef idx first = part * total // s.parts, last = (part + 1) * total // s.parts
-    cdef idx block, panel, i
-    cdef char *source = scratch
+    cdef idx block, panel, pairs, i
+    cdef sc_item item
+    cdef sc_steps steps
+    cdef sc_pair *pair = <sc_pair *>(scratch + s.at[RUNS])
     cdef char *dy = scratch + s.at[PIXELS]
     cdef char *zeros = scratch + s.at[INIT]
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
     cdef char *sums = s.panel_data + task * s.panel_bytes
+    item.x, item.w = scratch, dy
+    steps.line, steps.rs, steps.ws, steps.to_row = line, s.lanes, s.tile.nb, s.tile.nb
     find_share(s, s.first + task // s.parts, &h)
     if s.round == 0:
         memset(zeros, 0, s.tile.nb * s.tile.itemsize)
@@ -106,14 +99,18 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
             line[i].w = i * b.length * s.tile.nb
         source_columns(s, &s.source, h.group, 1, h.sources, &columns)
         pack_source(s.tile, &b, &s.source, first_source(s, h.group) + h.source, &columns,
-                    h.sources * s.unit, 2 * s.half * s.unit, source)
+                    h.sources * s.unit, 2 * s.half * s.unit, scratch)
+        pairs = find_pairs(s, &h, taps, zeros != NULL, pair)
+        steps.lines, steps.len, steps.ks = b.lines, b.length, b.step * h.sources * s.lanes
+        steps.start_row = s.tile.nb if zeros == NULL else 0
         for panel in range(h.panels):
             target_columns(s, s.target.channel, h.group, h.panel + panel, &columns)
             move_pixels(s.tile, &b, &s.target, first_target(s, h.group, h.panel + panel), &columns,
                         dy, True)
-            sum_pixels(s, &b, &h, source, dy, taps, line,
-                       panel_vectors(s, h.group, h.panel + panel), zeros,
-                       sums + panel * h.panel_bytes)
+            item.to = sums + panel * h.panel_bytes
+            item.start = zeros if zeros != NULL else item.to
+            tile_of(s, panel_vectors(s, h.group, h.panel + panel), s.half)(&item, 1, pair, pairs,
+                                                                           &steps)
         zeros = NULL
     if zeros != NULL:
         memset(sums, 0, h.panels * h.panel_bytes)
