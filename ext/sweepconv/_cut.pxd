@@ -302,7 +302,8 @@ cdef inline void lay_out_planes(Sweep *s, const Extents *e) noexcept nogil:
     cdef idx panel = planes_panel(s, e, &plane) * widest_block(s, e)
     row = plane + 3 * s.tile.nb
     lay_out(s, (panel + 2 * s.tile.nb) * itemsize, s.rows * row * itemsize,
-            s.targets * s.size[3] * itemsize if s.accumulate else 0, 0,
+            s.targets * s.size[3] * itemsize if s.accumulate else 0,
+            (plane // s.tile.nb + s.size[0] * s.size[1] * s.size[2] + 4) * sizeof(sc_pair),
             (filter_panel_steps(e) + 1) * sizeof(idx),
             (filter_panel_steps(e) + 1) * sizeof(sc_line), 0)
 

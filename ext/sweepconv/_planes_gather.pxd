@@ -9,13 +9,13 @@ its order of summation follows from taps and channels alone.
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, idx
-from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, call_one, sc_line
+from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, call_one, sc_item, sc_line, sc_pair, sc_steps
 from sweepconv._panel cimport even_taps, tap_offset, target_at, target_steps
 from sweepconv._planes cimport Planes, count_lines, find_planes, line_at, pack_planes, plane_taps
 from sweepconv._runs cimport find_lines
 from sweepconv._task cimport (
-    INIT, LINES, PIXELS, SPARE, TAPS, Part, Sweep, channel_block, cut_task, find_box, spread_bias,
-    tap_block,
+    INIT, LINES, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, channel_block, cut_task, find_box,
+    spread_bias, tap_block,
 )
 
 
@@ -31,6 +31,16 @@ cdef struct Steps:
     idx lines
     idx len
     idx plane_step
+
+
+cdef struct Spread:
+    # The pieces of a block that are rows of SC_SPREAD, nb pixels each, in runs of two lengths.
+    sc_pair *pair        # `pairs` of each length, and one more with a first half alone if `odd`
+    sc_pair *end
+    idx rows[2]
+    idx pairs[2]
+    bint odd[2]
+    bint from_init
 
 
 cdef inline void plane_steps(const Sweep *s, Block *b, const Planes *p, const idx *start,
@@ -84,30 +94,73 @@ cdef inline void sum_rows(const Sweep *s, const Planes *p, idx at, const char *p
         at += nb
 
 
-cdef inline void spread_row(const Sweep *s, const Planes *p, idx at, const char *planes,
+cdef inline void find_spread(const Sweep *s, const Block *b, const Planes *p,
+                             Spread *q) noexcept nogil:
+    """Runs of pieces of all lines, as long as each other but for one piece, in pairs."""
+    cdef idx nb = s.tile.nb, pieces = ceil_div(p.length, nb), each = ceil_div(pieces, s.tile.half)
+    cdef idx lines = count_lines(b, p), longer = pieces % each, per_line, first, rows, line, at
+    cdef idx k, j, _i
+    cdef sc_pair *pair = q.pair
+    for k in range(2):  # the longer ones, which begin a line, then the others
+        rows = pieces // each + 1 - k
+        per_line = each - longer if k else longer
+        first = longer * (rows + 1) if k else 0
+        q.rows[k], q.pairs[k] = rows, lines * per_line // 2
+        j = 0
+        for line in range(lines if per_line else 0):
+            at = (line_at(b, p, line) + first * nb) * s.tile.itemsize
+            for _i in range(per_line):
+                pair.x[j] = pair.to[j] = at
+                pair.start[j] = 0
+                at += rows * nb * s.tile.itemsize
+                pair += j
+                j ^= 1
+        q.odd[k] = j
+        pair += j
+    q.end, q.from_init = pair, True
+
+
+cdef inline void start_spread(Spread *q, bint from_init) noexcept nogil:
+    """All sums start from one row, or from themselves."""
+    cdef sc_pair *pair = q.pair
+    cdef int j
+    if q.from_init == from_init:
+        return
+    q.from_init = from_init
+    while pair < q.end:
+        for j in range(2):
+            pair.start[j] = 0 if from_init else pair.to[j]
+        pair += 1
+
+
+cdef inline void sum_spread(const Sweep *s, const Spread *q, const char *planes,
                             const char *filters, const char *init, const Steps *t,
                             char *sums) noexcept nogil:
-    """One target of one line of outputs: rows of the tile are pixels further on."""
-    cdef idx nb = s.tile.nb, left = ceil_div(p.length, nb), half, size = nb * s.tile.itemsize
-    cdef char *to = sums + at * s.tile.itemsize
+    """One target of all lines: rows of the tile are pixels further on.  A run without a second is
+    made of two halves of one vector."""
+    cdef idx nb = s.tile.nb, vector = nb // 2, half, k
+    cdef const sc_pair *pair = q.pair
     cdef const char *start
-    planes += at * s.tile.itemsize
-    while left > 0:
-        # A last piece by itself is made of two rows of one vector.
-        half = max(min(s.tile.half, left // 2), 1)
-        if left == 1:
-            nb, size = nb // 2, size // 2
-        start = to
-        if init != NULL:
-            start = init
-        call_one(
-            s.tile.tile[SC_SPREAD][0 if left == 1 else 1][half - 1],
-            to, to + half * size, nb, start, start + (half * size if init == NULL else 0),
-            nb if init == NULL else 0, planes, planes + half * size, nb, t.plane_step,
-            t.line, t.lines, t.len, filters, 1)
-        to += 2 * half * size
-        planes += 2 * half * size
-        left -= 2 * half
+    cdef char *to
+    cdef sc_item item
+    cdef sc_steps steps
+    item.to, item.x, item.w = sums, planes, filters
+    item.start = sums if init == NULL else init
+    steps.line, steps.lines, steps.len = t.line, t.lines, t.len
+    steps.rs, steps.ks, steps.ws = nb, t.plane_step, 1
+    steps.to_row, steps.start_row = nb, nb if init == NULL else 0
+    for k in range(2):
+        if q.pairs[k]:
+            s.tile.tile[SC_SPREAD][1][q.rows[k] - 1](&item, 1, pair, q.pairs[k], &steps)
+            pair += q.pairs[k]
+        if q.odd[k]:
+            to, half = sums + pair.to[0], q.rows[k] * vector * s.tile.itemsize
+            start = to if init == NULL else init
+            call_one(s.tile.tile[SC_SPREAD][0][q.rows[k] - 1], to, to + half, vector, start,
+                     start + (half if init == NULL else 0), vector if init == NULL else 0,
+                     planes + pair.x[0], planes + pair.x[0] + half, vector, t.plane_step, t.line,
+                     t.lines, t.len, filters, 1)
+            pair += 1
 
 
 cdef inline void write_planes(const Sweep *s, const Block *b, const Planes *p, idx group,
@@ -145,12 +198,12 @@ cdef inline void add_old(const Sweep *s, const char *old, const idx *steps, idx 
         s.tile.add(sums + i * sum_row, spare, width)
 
 
-cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, idx box, idx group,
-                              const idx *taps, char *scratch) noexcept nogil:
+cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread *q, idx box,
+                              idx group, const idx *taps, char *scratch) noexcept nogil:
     """All sums of one group for the block b of outputs."""
     cdef idx total = box_taps(b.phase), block = channel_block(total, s.sources, s.targets)
     cdef idx most, count, c = 0, first, taken, i, r, itemsize = s.tile.itemsize, at
-    cdef idx sum_pitch = sum_row(s, p), line_count = count_lines(b, p)
+    cdef idx sum_pitch = sum_row(s, p)
     cdef char *sums = scratch + s.at[PIXELS]
     cdef char *init = scratch + s.at[INIT]
     cdef const char *start = init
@@ -169,14 +222,14 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, idx box
             taken = min(most, total - first) if count else 0
             plane_steps(s, b, p, taps, first, taken, count, &t)
             at = (c * total + first * count) * itemsize  # of one target
-            for i in range(line_count):
-                if s.kind == SC_OUTER:
+            if s.kind == SC_OUTER:
+                for i in range(count_lines(b, p)):
                     sum_rows(s, p, line_at(b, p, i), scratch, filters + at * s.rows, start, &t,
                              sum_pitch, sums)
-                    continue
+            else:
+                start_spread(q, start != NULL)
                 for r in range(s.targets):
-                    spread_row(s, p, line_at(b, p, i), scratch,
-                               filters + at + r * s.sources * total * itemsize,
+                    sum_spread(s, q, scratch, filters + at + r * s.sources * total * itemsize,
                                start if start == NULL else start + r * s.tile.nb * itemsize, &t,
                                sums + r * sum_pitch * itemsize)
             start = NULL
@@ -194,14 +247,18 @@ cdef inline void planes_task(const Sweep *s, idx task, char *scratch) noexcept n
     cdef Block b
     cdef Part part
     cdef Planes p
+    cdef Spread q
     cdef idx group
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
     if not cut_task(s, task, phase, &b, &part):
         return
     find_planes(&b, s.tile.nb, &p)
     plane_taps(&b, &p, taps)
+    q.pair = <sc_pair *>(scratch + s.at[RUNS])
+    if s.kind == SC_SPREAD:
+        find_spread(s, &b, &p, &q)
     for group in range(part.group, part.last_group):
-        planes_group(s, &b, &p, part.box, group, taps, scratch)
+        planes_group(s, &b, &p, &q, part.box, group, taps, scratch)
 
 
 # Filter panels: [box][group][channel block][tap][channel][rows], or for SC_SPREAD
