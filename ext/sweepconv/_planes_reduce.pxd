@@ -66,8 +66,8 @@ cdef inline void pack_dy(const Sweep *s, const Block *b, const Planes *p, const 
 
 cdef inline idx find_plane_pairs(const Sweep *s, const Planes *p, const PlaneShare *h,
                                  const idx *taps, sc_pair *pair) noexcept nogil:
-    """Tiles of any two halves, and how many; an odd last half comes twice, the second time into room
-    at the end of the sums."""
+    """Tiles of any two halves, and how many; an odd last half comes twice, the second time into
+    room at the end of the sums."""
     cdef idx size = s.half * s.tile.nb * s.tile.itemsize, groups = h.taps // h.joined, i, base
     cdef idx count = h.sources * groups * h.halves
     for i in range(ceil_div(count, 2) * 2):

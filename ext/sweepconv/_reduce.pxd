@@ -13,8 +13,8 @@ from sweepconv._box cimport (
 from sweepconv._kernels cimport sc_item, sc_line, sc_pair, sc_steps
 from sweepconv._panel cimport Columns, move_pixels, pack_source
 from sweepconv._task cimport (
-    INIT, LINES, PIXELS, RUNS, TAPS, Sweep, find_block, find_box, first_source, first_target, move_panel,
-    panel_vectors, source_columns, target_columns, tile_of,
+    INIT, LINES, PIXELS, RUNS, TAPS, Sweep, find_block, find_box, first_source, first_target,
+    move_panel, panel_vectors, source_columns, target_columns, tile_of,
 )
 
 # Weight gradient buffers: [box][group][source chunk][chunk][part][panel][tap group][rows][nb].
