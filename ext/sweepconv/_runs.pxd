@@ -194,25 +194,21 @@ cdef inline void aim_pairs(const Sweep *s, const Block *b, Runs *r, bint to_targ
             place.x[j] = pair.source[j] * size
 
 
-cdef inline void cut_lines(const Block *b, idx rows, const idx *start, const idx *ready,
-                           idx pace, Run **run) noexcept nogil:
-    """The runs of all lines that are so long; `pace` is in bytes of the target."""
-    cdef idx each = ceil_div(b.length, b.half), line, _i, first, n, over
-    cdef idx least = b.length // each, rest = b.length % each
+cdef inline void cut_lines(const Block *b, idx rows, idx first, idx count, const idx *start,
+                           const idx *ready, idx pace, Run **run) noexcept nogil:
+    """`count` runs of `rows` pixels of each line, from pixel `first` of it on; `pace` is in bytes of
+    the target."""
+    cdef idx line, at, _i
     cdef Run *to = run[0]
     for line in range(b.lines):
-        first = over = 0
-        for _i in range(each):
-            n, over = least, over + rest
-            if over >= each:
-                n, over = n + 1, over - each
-            if n == rows:
-                to.rows = n
-                to.source = start[line] + first * b.step
-                to.slot = line * b.length + first
-                to.ready = ready[line] + first * pace
-                to += 1
-            first += n
+        at = first
+        for _i in range(count):
+            to.rows = rows
+            to.source = start[line] + at * b.step
+            to.slot = line * b.length + at
+            to.ready = ready[line] + at * pace
+            at += rows
+            to += 1
     run[0] = to
 
 
@@ -221,6 +217,7 @@ cdef inline void find_runs(const Sweep *s, const Block *b, idx sum_steps, Runs *
     padding is read."""
     cdef idx steps[AXES]
     cdef idx each = ceil_div(b.length, b.half), longer = b.length % each, pace, line
+    cdef idx least = b.length // each
     cdef Run *run = r.run
     r.count = b.lines * each
     r.ready_row = ready_pace(s, b)
@@ -232,9 +229,8 @@ cdef inline void find_runs(const Sweep *s, const Block *b, idx sum_steps, Runs *
     target_steps(b, &s.target, steps)
     for line in range(b.lines):
         ready[line] = target_at(b, &s.target, steps, line * b.length) - s.target.data
-    if longer:
-        cut_lines(b, b.length // each + 1, start, ready, pace, &run)
-    cut_lines(b, b.length // each, start, ready, pace, &run)
+    cut_lines(b, least + 1, 0, longer, start, ready, pace, &run)
+    cut_lines(b, least, longer * (least + 1), each - longer, start, ready, pace, &run)
     r.leave_out = sum_steps > SHORT_SUM and b.panel == NULL and b.length == b.n[3] and (
         reads_zeros(b, 0) or reads_zeros(b, 1) or reads_zeros(b, 2))
     if r.leave_out:
