@@ -196,8 +196,8 @@ cdef inline void aim_pairs(const Sweep *s, const Block *b, Runs *r, bint to_targ
 
 cdef inline void cut_lines(const Block *b, idx rows, idx first, idx count, const idx *start,
                            const idx *ready, idx pace, Run **run) noexcept nogil:
-    """`count` runs of `rows` pixels of each line, from pixel `first` of it on; `pace` is in bytes of
-    the target."""
+    """`count` runs of `rows` pixels of each line, from pixel `first` of it on; `pace` counts bytes
+    of the target."""
     cdef idx line, at, _i
     cdef Run *to = run[0]
     for line in range(b.lines):
