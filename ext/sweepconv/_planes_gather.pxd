@@ -25,17 +25,9 @@ cdef inline idx sum_row(const Sweep *s, const Planes *p) noexcept nogil:
     return row + s.tile.nb // 2 if row * s.tile.itemsize % 4096 == 0 else row
 
 
-cdef struct Steps:
-    # The steps of a tile, in the planes and in the filters.
-    sc_line *line
-    idx lines
-    idx len
-    idx plane_step
-
-
 cdef struct Spread:
     # The pieces of a block that are rows of SC_SPREAD, nb pixels each, in runs of two lengths.
-    sc_pair *pair        # `pairs` of each length, and one more with a first half alone if `odd`
+    sc_pair *pair        # `pairs` of each length, and one of halves of one vector if `odd`
     sc_pair *end
     idx rows[2]
     idx pairs[2]
@@ -44,30 +36,32 @@ cdef struct Spread:
 
 
 cdef inline void plane_steps(const Sweep *s, Block *b, const Planes *p, const idx *start,
-                             idx first, idx taken, idx channels, Steps *t) noexcept nogil:
+                             idx first, idx taken, idx channels, sc_line *line,
+                             sc_steps *t) noexcept nogil:
     """Steps of some taps of all channels of a panel: each tap a line of channels, in the order of
     `_gather.pxd`; neighbouring taps of one channel are one line too.
 
     The operands of SC_OUTER have their roles exchanged.
     """
     cdef idx i, plane, filter
+    t.line, t.ks, t.ws = line, p.channel, 1
     if channels == 1:
-        b.scale = 1
-        t.len = find_lines(b, &b.taps, start, first, taken, b.stride[3] == 1, 1, 1, t.line,
+        b.scale = t.ks = 1
+        t.len = find_lines(b, &b.taps, start, first, taken, b.stride[3] == 1, 1, 1, line,
                            &t.lines)
-        t.plane_step = 1
     else:
         for i in range(taken):
-            t.line[i].x, t.line[i].w = start[first + i], i * channels
-        t.lines, t.len, t.plane_step = taken, channels, p.channel
+            line[i].x, line[i].w = start[first + i], i * channels
+        t.lines, t.len = taken, channels
     if s.kind == SC_OUTER:
         for i in range(t.lines):
-            plane, filter = t.line[i].x, t.line[i].w
-            t.line[i].x, t.line[i].w = filter * s.rows, plane
+            plane, filter = line[i].x, line[i].w
+            line[i].x, line[i].w = filter * s.rows, plane
+        t.ks, t.ws = s.rows, t.ks
 
 
 cdef inline void sum_rows(const Sweep *s, const Planes *p, idx at, const char *planes,
-                          const char *filters, const char *init, const Steps *t, idx sum_pitch,
+                          const char *filters, const char *init, const sc_steps *t, idx sum_pitch,
                           char *sums) noexcept nogil:
     """All targets of one line of outputs, from `at` on: targets are rows of the tile."""
     cdef idx itemsize = s.tile.itemsize, nb = s.tile.nb, last = at + p.length, row
@@ -88,8 +82,8 @@ cdef inline void sum_rows(const Sweep *s, const Planes *p, idx at, const char *p
                 to, to + half_sums, sum_pitch, start,
                 start + (half_sums if init == NULL else half_init),
                 sum_pitch if init == NULL else nb, filters + row * itemsize,
-                filters + (row + s.half) * itemsize, 1, s.rows, t.line, t.lines, t.len,
-                planes + at * itemsize, t.plane_step)
+                filters + (row + s.half) * itemsize, 1, t.ks, t.line, t.lines, t.len,
+                planes + at * itemsize, t.ws)
             row += 2 * s.half
         at += nb
 
@@ -116,7 +110,10 @@ cdef inline void find_spread(const Sweep *s, const Block *b, const Planes *p,
                 pair += j
                 j ^= 1
         q.odd[k] = j
-        pair += j
+        if j:  # of one vector, the second beyond the first
+            pair.x[1] = pair.to[1] = pair.x[0] + rows * (nb // 2) * s.tile.itemsize
+            pair.start[1] = 0
+            pair += 1
     q.end, q.from_init = pair, True
 
 
@@ -134,33 +131,22 @@ cdef inline void start_spread(Spread *q, bint from_init) noexcept nogil:
 
 
 cdef inline void sum_spread(const Sweep *s, const Spread *q, const char *planes,
-                            const char *filters, const char *init, const Steps *t,
+                            const char *filters, const char *init, sc_steps *t,
                             char *sums) noexcept nogil:
-    """One target of all lines: rows of the tile are pixels further on.  A run without a second is
-    made of two halves of one vector."""
-    cdef idx nb = s.tile.nb, vector = nb // 2, half, k
+    """One target of all lines: rows of the tile are pixels further on."""
     cdef const sc_pair *pair = q.pair
-    cdef const char *start
-    cdef char *to
     cdef sc_item item
-    cdef sc_steps steps
+    cdef idx k, vectors, count
     item.to, item.x, item.w = sums, planes, filters
     item.start = sums if init == NULL else init
-    steps.line, steps.lines, steps.len = t.line, t.lines, t.len
-    steps.rs, steps.ks, steps.ws = nb, t.plane_step, 1
-    steps.to_row, steps.start_row = nb, nb if init == NULL else 0
     for k in range(2):
-        if q.pairs[k]:
-            s.tile.tile[SC_SPREAD][1][q.rows[k] - 1](&item, 1, pair, q.pairs[k], &steps)
-            pair += q.pairs[k]
-        if q.odd[k]:
-            to, half = sums + pair.to[0], q.rows[k] * vector * s.tile.itemsize
-            start = to if init == NULL else init
-            call_one(s.tile.tile[SC_SPREAD][0][q.rows[k] - 1], to, to + half, vector, start,
-                     start + (half if init == NULL else 0), vector if init == NULL else 0,
-                     planes + pair.x[0], planes + pair.x[0] + half, vector, t.plane_step, t.line,
-                     t.lines, t.len, filters, 1)
-            pair += 1
+        for vectors in range(2, 0, -1):
+            count = q.pairs[k] if vectors == 2 else q.odd[k]
+            t.rs = t.to_row = vectors * s.tile.nb // 2
+            t.start_row = t.to_row if init == NULL else 0
+            if count:  # else there may be no tile of so many rows
+                s.tile.tile[SC_SPREAD][vectors - 1][q.rows[k] - 1](&item, 1, pair, count, t)
+            pair += count
 
 
 cdef inline void write_planes(const Sweep *s, const Block *b, const Planes *p, idx group,
@@ -208,8 +194,8 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread 
     cdef char *init = scratch + s.at[INIT]
     cdef const char *start = init
     cdef const char *filters = s.panel_data + (box * s.groups + group) * s.panel_bytes
-    cdef Steps t
-    t.line = <sc_line *>(scratch + s.at[LINES])
+    cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
+    cdef sc_steps t
     spread_bias(s, <const Phase *const *>b.phase, group * s.targets, s.targets, init)
     memset(init + s.targets * s.tile.nb * itemsize, 0,
            (s.rows - s.targets) * s.tile.nb * itemsize)
@@ -220,7 +206,7 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread 
         first, most = 0, tap_block(b.phase, max(count, 1))
         while True:
             taken = min(most, total - first) if count else 0
-            plane_steps(s, b, p, taps, first, taken, count, &t)
+            plane_steps(s, b, p, taps, first, taken, count, line, &t)
             at = (c * total + first * count) * itemsize  # of one target
             if s.kind == SC_OUTER:
                 for i in range(count_lines(b, p)):
