@@ -21,7 +21,7 @@ COMPILED = {"_kernels", "_sweep", "_pool"}
 FLOORS: tuple[set[str], ...] = (
     {"geometry", "_arrays", *COMPILED},
     {"counts", "phases", "runtime", "reference"},
-    {"_engine", "packing", "testing", "winograd"},
+    {"_engine", "_known", "packing", "testing", "winograd"},
     {"conv", "tiled", "local", "dense", "pool"},
     {"_adapters", "layers", "sharing", "equivariance", "efficiency", "weak", "datasets"},
     {"torch", "jax", "dask", "compat"},
@@ -37,7 +37,8 @@ ALLOWED = {  # stricter than their floor
 }
 # The only doors to the compiled modules, and what each may open.
 ENGINE_CALLERS = {
-    "_engine": {"_sweep"}, "packing": {"_sweep", "_kernels"}, "runtime": {"_sweep", "_kernels"},
+    "_engine": {"_sweep"}, "_known": {"_sweep"}, "packing": {"_sweep", "_kernels"},
+    "runtime": {"_sweep", "_kernels"},
     "pool": {"_pool"},
 }
 # These may import the extras; all others NumPy alone.

@@ -251,3 +251,76 @@ def test_a_call_that_came_before_is_checked_again(packed: bool, channels_last: b
     overlap[...] = x
     into = overlap.base[5:5 + want.size].reshape(want.shape)  # type: ignore[index]
     np.testing.assert_array_equal(sc.conv(overlap, w, b, padding=1, out=into), want)
+
+
+@pytest.mark.parametrize("verb", ["conv", "tiled_conv"])
+def test_calls_that_differ_in_the_name_of_a_keyword_are_not_the_same(verb: str) -> None:
+    """Stride 2 and dilation 2 give as many outputs here, of the same shapes."""
+    x, taps = np.arange(6.0).reshape(1, 1, 6), np.array([1.0, 10, 100])
+    w = taps.reshape(1, 1, 3) if verb == "conv" else taps.reshape(1, 1, 1, 3)
+    dy = np.array([1.0, 1]).reshape(1, 1, 2)
+    sweep, gradient = getattr(sc, verb), getattr(sc, f"{verb}_input_grad")
+    filters = getattr(sc, f"{verb}_weight_grad")
+    for _ in range(2):
+        np.testing.assert_array_equal(sweep(x, w, stride=2)[0, 0], [210, 432])
+        np.testing.assert_array_equal(sweep(x, w, dilation=2)[0, 0], [420, 531])
+        np.testing.assert_array_equal(gradient(dy, w, x.shape, stride=2)[0, 0],
+                                      [1, 10, 101, 10, 100, 0])
+        np.testing.assert_array_equal(gradient(dy, w, x.shape, dilation=2)[0, 0],
+                                      [1, 1, 10, 10, 100, 100])
+        np.testing.assert_array_equal(filters(x, dy, w.shape, stride=2).ravel(), [2, 4, 6])
+        np.testing.assert_array_equal(filters(x, dy, w.shape, dilation=2).ravel(), [1, 5, 9])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_a_gradient_that_came_before_is_checked_again(packed: bool, channels_last: bool) -> None:
+    rng = np.random.default_rng(1)
+    x, dy = rng.standard_normal((2, 2, 3, 6, 5)).astype(np.float32)
+    if channels_last:
+        x, dy = (np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1) for a in (x, dy))
+    w = rng.standard_normal((3, 3, 3, 3)).astype(np.float32)
+    given = sc.pack(w, verb="conv_input_grad", padding=1) if packed else w
+
+    def input_grad(**keywords: Any) -> np.ndarray:
+        return sc.conv_input_grad(dy, given, x.shape, **{"padding": 1, **keywords})
+
+    def weight_grad(**keywords: Any) -> np.ndarray:
+        return sc.conv_weight_grad(x, dy, w.shape, **{"padding": 1, **keywords})
+
+    for gradient in (input_grad, weight_grad):
+        want = gradient()
+        for _ in range(2):
+            out = np.full_like(want, np.nan)
+            assert gradient(out=out) is out
+            np.testing.assert_array_equal(out, want)
+            again = gradient()
+            np.testing.assert_array_equal(again, want)
+            assert again.strides == want.strides
+            np.testing.assert_allclose(gradient(out=out, accumulate=True), 2 * want, rtol=1e-5,
+                                       atol=1e-5)
+            with pytest.raises(ValueError, match="out is None"):
+                gradient(accumulate=True)
+            with pytest.raises(ValueError, match="out must have shape"):
+                gradient(out=out[:1])
+            with pytest.raises(TypeError):
+                gradient(padding=1.0)
+    with pytest.raises(TypeError, match="x_shape must be a tuple of ints"):
+        sc.conv_input_grad(dy, given, (2.0, 3, 6, 5), padding=1)
+    with pytest.raises(ValueError, match="dy must have shape"):
+        sc.conv_input_grad(dy[:1], given, x.shape, padding=1)
+    parts = sc.conv_weight_grad(x, dy, w.shape, padding=1, reduce="sample")
+    assert parts.shape == (2, *w.shape)
+
+
+def test_a_gradient_that_came_before_finds_inf_in_its_weights() -> None:
+    """An Inf reaches the dx that its tap touches and no padding zero, also where finite weights
+    came before."""
+    dy, w = np.ones((1, 1, 4)), np.array([1.0, 2, 3]).reshape(1, 1, 3)
+    for _ in range(2):
+        np.testing.assert_array_equal(sc.conv_input_grad(dy, w, (1, 1, 6))[0, 0],
+                                      [1, 3, 6, 6, 5, 3])
+        wild = w.copy()
+        wild[0, 0, 2] = np.inf
+        np.testing.assert_array_equal(sc.conv_input_grad(dy, wild, (1, 1, 6))[0, 0],
+                                      [1, 3, np.inf, np.inf, np.inf, np.inf])

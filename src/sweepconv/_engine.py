@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
-from operator import is_
 from threading import Lock
 from typing import Any, NamedTuple, TypeAlias, TypedDict
 
@@ -17,6 +15,7 @@ import numpy as np
 
 from . import _sweep, phases
 from ._arrays import Array, operands, require_shape, result
+from ._known import again, remember
 from .geometry import Family, Geometry, Ints, Padding, as_shape, geometry, virtual_index
 from .packing import PackedFilters
 from .runtime import resolve_threads
@@ -148,11 +147,15 @@ def _input_grad(g: Geometry, axes: Axes, dy: Array, w: Array, b: Array | None, d
             return
 
 
+def _unused(g: Geometry) -> bool:
+    """Whether some filters, of a period that is longer than the output, serve no position."""
+    return any(p > n for p, n in zip(g.period, g.out_size, strict=True))
+
+
 def direct_weight_grad(g: Geometry, x: Array, dy: Array, dw: Array, accumulate: bool,
                         threads: int) -> None:
-    unused = any(p > n for p, n in zip(g.period, g.out_size, strict=True))
-    if unused and not accumulate:
-        dw[...] = 0  # filters of a period that is longer than the output serve no position
+    if _unused(g) and not accumulate:
+        dw[...] = 0
     plan, _ = _plans.get(_forward_axes(g))
     _sweep.reduce(plan, x, dy, dw, g.groups, accumulate, threads)
 
@@ -195,71 +198,13 @@ def filters_of(verb: str, w: Any, keywords: dict[str, Any]) -> tuple[Any, Handle
     return w, None
 
 
-class Known(NamedTuple):
-    """What follows from the shapes and keywords of a forward call that came before."""
-
-    keywords: tuple[Any, ...]
-    y_shape: tuple[int, ...]
-    groups: int
-    plan: _sweep.Plan
-    serial: bool
-
-
-_known: dict[Any, Known] = {}  # of direct calls, whose time in Python is long beside a small sweep
-MOST_KNOWN = 1024
-SMALL_PLAN = 1 << 15  # bytes
-SERIAL_WORK = 100_000  # multiply-adds; the compiled sweep opens no parallel region there
-
-
-def _recall(verb: str, x: Any, w: Any, b: Any,
-            keywords: dict[str, Any]) -> tuple[Any, Known | None]:
-    """Key of what is known, None where a call cannot be known, and what is known of it.
-
-    Keywords must be the same objects, since 1.0 == 1 but is no stride; `out` is None among them.
-    Packed filters keep what is known of calls with them.
-    """
-    array, table = (w.given, w.known) if type(w) is PackedFilters else (w, _known)
-    if not (type(x) is type(array) is np.ndarray and (b is None or type(b) is np.ndarray)):
-        return None, None
-    key = (verb, x.shape, array.shape, x.dtype, array.dtype,
-           b if b is None else (b.shape, b.dtype), *keywords.values())
-    try:
-        known = table.get(key)
-    except (TypeError, ValueError):  # a keyword that cannot be a key
-        return None, None
-    if known is not None and all(map(is_, keywords.values(), known.keywords)):
-        return key, known
-    return key, None
-
-
-def _forward_again(verb: str, known: Known, x: Array, w: Any, b: Array | None, out: Any,
-                   n_threads: int | None) -> Array:
-    """y of a call that is known."""
-    threads = 1 if known.serial else resolve_threads(verb, n_threads)
-    panels = None
-    if type(w) is PackedFilters:
-        panels = w.panels(known.plan, known.groups, False, threads, x.strides[1] == x.itemsize, 0)
-        w = w.w
-    if out is not None:
-        given = (x, w) if b is None else (x, w, b)
-        y, (x, w, *bias) = result(verb, known.y_shape, x, out, given)
-        b = bias[0] if bias else None
-    elif x.flags.c_contiguous:
-        y = np.empty(known.y_shape, x.dtype)
-    else:
-        y = np.empty_like(x, shape=known.y_shape)
-    _sweep.gather(known.plan, x, w, b, y, known.groups, False, False, threads, panels)
-    return y
-
-
 def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
             algorithms: dict[str, Algorithm] = ALGORITHMS) -> Array:
     """y of any family; see `conv`."""
-    out = keywords.get("out")
-    sweep: dict[str, Any] = keywords if out is None else {**keywords, "out": None}  # type: ignore[assignment]
-    key, known = _recall(verb, x, w, b, sweep)
-    if known is not None:
-        return _forward_again(verb, known, x, w, b, out, keywords.get("n_threads"))
+    key, y = again(verb, x, w, b, None, keywords)
+    if y is not None:
+        return y
+    given = w
     call = sort_keywords(verb, keywords, algorithms)
     w, handle = filters_of(verb, w, call.of_filters)
     x, w, *bias = operands(verb, x=x, w=w, b=b)
@@ -270,20 +215,18 @@ def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
     y, (x, w, *bias) = result(verb, g.y_shape, x, call.out, (x, w, *bias))
     if y.size:
         _forward(g, x, w, bias[0] if bias else None, y, call, handle)
-        if key is not None and call.algorithm is DIRECT:
-            plan, _ = _plans.get(_forward_axes(g))
-            if plan.nbytes <= SMALL_PLAN:
-                table = handle.known if handle else _known
-                if len(table) >= MOST_KNOWN:
-                    table.clear()
-                table[key] = Known(tuple(sweep.values()), g.y_shape, g.groups, plan,
-                                   math.prod((*g.y_shape, *g.w_shape[1:])) < SERIAL_WORK)
+        if call.algorithm is DIRECT:
+            remember(key, given, keywords, g, g.y_shape, _plans.get(_forward_axes(g))[0])
     return y
 
 
 def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any, keywords: Gradient,
                algorithms: dict[str, Algorithm] = ALGORITHMS) -> Array:
     """dx of any family; see `conv_input_grad`."""
+    key, dx = again(verb, dy, w, None, x_shape, keywords)
+    if dx is not None:
+        return dx
+    given = w
     call = sort_keywords(verb, keywords, algorithms, accumulate=False)
     w, handle = filters_of(verb, w, call.of_filters)
     dy, w = operands(verb, dy=dy, w=w)
@@ -292,7 +235,17 @@ def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any, keyword
     require_shape(verb, "dy", dy, g.y_shape, f"for x_shape = {g.x_shape}, w.shape = {w.shape}")
     dx, (dy, w) = result(verb, g.x_shape, dy, call.out, (dy, w), call.accumulate)
     transpose(g, dy, w, None, dx, call, handle)
+    if dx.size and call.algorithm is DIRECT and not _own_filters(g):
+        axes, folds = _input_grad_axes(g)
+        plan, covers = _plans.get(axes, False)
+        if covers and not any(map(any, folds)):
+            remember(key, given, keywords, g, g.x_shape, plan, transposed=True)
     return dx
+
+
+def _own_filters(g: Geometry) -> bool:
+    """Whether each filter serves one position."""
+    return all(t >= n for t, n in zip(g.period, g.out_size, strict=True))
 
 
 @np.errstate(all="ignore")  # Inf - Inf is a result, not news
@@ -301,8 +254,7 @@ def transpose(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array, call
     """dx (+)= b + the adjoint of the forward sweep, for dy; b is of `conv_transpose`."""
     if not dx.size:
         return
-    if all(t >= n for t, n in zip(g.period, g.out_size, strict=True)):
-        # Each filter serves one position: its patch of dx is laid where it read.
+    if _own_filters(g):  # then a patch of dx is laid where each of them read
         plan, _ = _plans.get(_forward_axes(g))
         if _sweep.scatter(plan, dx, dy, w, g.groups, call.accumulate, call.threads):
             return
@@ -337,6 +289,9 @@ def fold_padding(padded: Array, g: Geometry, folds: tuple[phases.Fold, ...]) -> 
 def weight_grad(verb: str, family: Family, x: Any, dy: Any, w_shape: Any, keywords: WeightGradient,
                 algorithms: dict[str, Algorithm] = ALGORITHMS) -> Array:
     """dw of any family, or its parts; see `conv_weight_grad`."""
+    key, dw = again(verb, x, dy, None, w_shape, keywords)
+    if dw is not None:
+        return dw
     call = sort_keywords(verb, keywords, algorithms, accumulate=False, reduce="all")
     x, dy = operands(verb, x=x, dy=dy)
     g = geometry(verb, family, x.shape, as_shape(verb, "w_shape", w_shape), **call.geometry)
@@ -350,6 +305,9 @@ def weight_grad(verb: str, family: Family, x: Any, dy: Any, w_shape: Any, keywor
     dw, (x, dy) = result(verb, shape(g), np.empty(0, x.dtype), call.out, (x, dy), call.accumulate)
     if dw.size:
         sum_up(g, x, dy, dw, call)
+        if call.algorithm is DIRECT and sum_up is _sum_of_all and not _unused(g):
+            remember(key, dy, keywords, g, g.w_shape, _plans.get(_forward_axes(g))[0],
+                     reduces=True)
     return dw
 
 
