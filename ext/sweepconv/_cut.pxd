@@ -14,7 +14,7 @@ from sweepconv._kernels cimport (
 )
 from sweepconv._panel cimport contiguous_filters
 from sweepconv._planes cimport channel_pitch, plane_size
-from sweepconv._runs cimport Pair, Run
+from sweepconv._runs cimport Pair, Run, Runs
 from sweepconv._task cimport (
     FEW_CHANNELS, FEW_TARGETS, INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS,
     WIDE_CHANNELS, Sweep, best_half, channel_block, most_vectors, tile_edge, tile_positions,
@@ -315,7 +315,7 @@ cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
         return
     lay_out(s, max(source_panel(s, e, widest_block(s, e)) * s.wide, pack_scratch(s, e)),
             s.items * slots(s) * row, slots(s) * row if s.accumulate else 0,
-            2 * (most_pixels(s) + 2) * sizeof(Run)
+            sizeof(Runs) + 2 * (most_pixels(s) + 2) * sizeof(Run)
             + (most_pixels(s) // 2 + 3) * (sizeof(Pair) + sizeof(sc_pair)),
             (filter_panel_steps(e) + 1) * sizeof(idx),
             (filter_panel_steps(e) + 1) * sizeof(sc_line),

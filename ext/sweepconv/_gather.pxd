@@ -13,7 +13,7 @@ from sweepconv._kernels cimport sc_item, sc_line, sc_steps
 from sweepconv._panel cimport Columns, move_columns, move_pixels, pack_source
 from sweepconv._pieces cimport lies_inside, next_piece
 from sweepconv._items cimport Item, Sums, strip_items, sum_strips
-from sweepconv._runs cimport Run, Runs, aim_pairs, find_lines, find_runs
+from sweepconv._runs cimport Pair, Runs, aim_pairs, find_lines, find_runs
 from sweepconv._task cimport (
     INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, best_run, channel_block,
     cut_task, fills, find_bias, first_source, first_target, most_vectors, move_panel,
@@ -41,8 +41,9 @@ cdef inline void sum_taps(const Sweep *s, const Block *b, Runs *r, const Sums *m
                           idx count, idx total, sc_line *line) noexcept nogil:
     """Add all taps of `count` channels to the sums of some items."""
     cdef idx block = tap_block(b.phase, max(count, <idx>1)), nb = s.tile.nb
-    cdef idx first = 0, filter_at = 0, taken, joined, i, next
+    cdef idx first = 0, filter_at = 0, taken, joined, i
     cdef bint skip = m.skip and r.leave_out, to_target, from_init
+    cdef const Pair *pair
     cdef sc_steps steps
     steps.line, steps.ws = line, nb
     steps.rs, steps.ks = b.step * b.scale, b.scale if m.one_channel else s.lanes
@@ -60,12 +61,9 @@ cdef inline void sum_taps(const Sweep *s, const Block *b, Runs *r, const Sums *m
                                     count == 1 or b.scale == count * s.lanes, count, nb, line,
                                     &steps.lines)
                 steps.len = joined * count
-            next = i + 1
-            while (next < r.pairs and r.pair[next].rows == r.pair[i].rows
-                   and not (skip and r.pair[next].fresh)):
-                next += 1
-            m.item.tiles[r.pair[i].rows - 1](m.place, m.items, r.place + i, next - i, &steps)
-            i = next
+            pair = r.pair + i
+            m.item.tiles[pair.rows - 1](m.place, m.items, r.place + i, pair.alike, &steps)
+            i += pair.alike
         filter_at += taken * count * nb * s.tile.itemsize
         first += taken
         if first >= total:
@@ -120,13 +118,13 @@ cdef inline idx alike(const Item *item, idx items) noexcept nogil:
 
 
 cdef inline void find_item(const Sweep *s, const Block *b, const Part *part, idx group, idx number,
-                           idx first, bint to_target, idx pixel_step, char *scratch,
+                           idx first, char *target, bint to_target, idx pixel_step, char *scratch,
                            Item *item) noexcept nogil:
     """Item `number` of those whose first group is `group`, for the channels from `first` on."""
     cdef idx panels = part.last_panel - part.panel, row = s.tile.nb * s.tile.itemsize
     item.group, item.panel = group + number // panels, part.panel + number % panels
     item.source = (item.group - group) * s.unit
-    item.target = s.target.data + first_target(s, item.group, item.panel) * s.target.channel
+    item.target = target + first_target(s, item.group, item.panel) * s.target.channel
     item.filters = scratch + s.at[OWN]
     if not s.own_filters:
         item.filters = (s.panel_data + first * box_taps(b.phase) * row
@@ -181,8 +179,8 @@ cdef inline void sum_groups(const Sweep *s, Block *b, Runs *r, const Part *part,
         if block < s.sources or max(width, strips) > 1:
             pixel_step = (b.pixels + 2 * b.half) * row
         for i in range(items):
-            find_item(s, b, part, group, i, first, to_target and i >= strips, pixel_step, scratch,
-                      item + i)
+            find_item(s, b, part, group, i, first, r.target, to_target and i >= strips, pixel_step,
+                      scratch, item + i)
         m.one_channel, m.skip = count == 1, s.finite[0]
         at = 0
         while at < items:
@@ -218,20 +216,24 @@ cdef inline void gather_block(const Sweep *s, Block *b, const Part *part,
                               char *scratch) noexcept nogil:
     """All that a task makes of one block of outputs, whose source is packed, or read as it lies."""
     cdef Block view
-    cdef Runs runs
+    cdef Runs *runs = <Runs *>(scratch + s.at[RUNS])
     cdef idx taps = box_taps(b.phase), group = part.group, groups
     cdef idx *start = <idx *>(scratch + s.at[TAPS])
     if reads_in_place(s, b, &view):
         b = &view
     else:
         b.half = best_run(s, b.length, b.lines, most_vectors(s))
-    runs.run = <Run *>(scratch + s.at[RUNS])
-    find_runs(s, b, taps * channel_block(taps, s.sources, s.targets), &runs)
+    find_runs(s, b, taps * channel_block(taps, s.sources, s.targets), runs)
     tap_starts(b, start)
     while group < part.last_group:
         groups = min(s.wide, part.last_group - group)
-        sum_groups(s, b, &runs, part, group, groups, start, scratch)
+        sum_groups(s, b, runs, part, group, groups, start, scratch)
         group += groups
+
+
+cdef inline void open_scratch(const Sweep *s, char *scratch) noexcept nogil:
+    """Before a thread's first task: no runs are kept."""
+    (<Runs *>(scratch + s.at[RUNS])).kept = False
 
 
 cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept nogil:

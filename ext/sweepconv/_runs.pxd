@@ -19,6 +19,7 @@ from sweepconv._task cimport Sweep
 cdef enum:
     KINDS = 64       # of runs that are told apart
     SHORT_SUM = 64   # steps of a tile up to which no taps are left out: finding them takes longer
+    LEAST_SAVED = 16   # steps that a tile should save by leaving taps out
 
 
 cdef struct Run:
@@ -26,7 +27,7 @@ cdef struct Run:
     idx rows         # how many they are
     idx source       # coordinate of the first in the panel
     idx slot         # first of their rows in the pixel panel
-    idx ready        # bytes in the target up to channel 0 of the first
+    idx ready        # bytes in the target from output 0 of the block to the first
     TapSet taps      # where some are left out
     idx kind         # runs of one kind have the same taps and are as long
 
@@ -39,9 +40,14 @@ cdef struct Pair:
     idx rows         # of each
     TapSet taps      # where some are left out
     bint fresh       # and these are not those of the pair before
+    idx alike        # pairs from here on, this one included, that are as long and not fresh
 
 
 cdef struct Runs:
+    # It stays in a thread's scratch memory, since the next block is often of the same form.
+    bint kept        # for all blocks of the form of `block`
+    Block block
+    char *target     # channel 0 of output 0 of the block
     Run *run
     idx count
     Pair *pair
@@ -54,11 +60,23 @@ cdef struct Runs:
     bint leave_out   # taps that read nothing but padding zeros
 
 
-cdef inline bint reads_zeros(const Block *b, int a) noexcept nogil:
-    """Whether the block reads padding zeros along spatial axis a."""
-    cdef const Phase *p = b.phase[a]
-    cdef idx first = b.low[a + 1] * b.stride[a + 1]
-    return p.index[first] < 0 or p.end[first] < first + b.extent[a + 1]
+cdef inline bint pays_to_leave_out(const Block *b, idx steps) noexcept nogil:
+    """Whether taps that read nothing but padding zeros are more work than to find them: their
+    share of the `steps` of a tile follows from the share of zeros in the panel."""
+    cdef idx zeros, at, last, end, wasted = 0
+    cdef const Phase *p
+    cdef int a
+    for a in range(3):
+        p = b.phase[a]
+        zeros, at = 0, b.low[a + 1] * b.stride[a + 1]
+        last = at + b.extent[a + 1]
+        while at < last:
+            end = min(p.end[at], last)
+            if p.index[at] < 0:
+                zeros += end - at
+            at = end
+        wasted += steps * zeros // b.extent[a + 1]
+    return wasted >= LEAST_SAVED
 
 
 cdef inline void find_taps(const Block *b, Run *run, idx each) noexcept nogil:
@@ -151,7 +169,7 @@ cdef inline idx ready_pace(const Sweep *s, const Block *b) noexcept nogil:
 cdef inline void pair_runs(const Block *b, Runs *r) noexcept nogil:
     """Neighbours of the list as pairs, where they are as long: all but one of each length, which is
     its own second and has sums of its own for it."""
-    cdef idx spare = b.pixels
+    cdef idx spare = b.pixels, i
     cdef Pair *pair = r.pair
     cdef const Run *one = r.run
     cdef const Run *two
@@ -164,7 +182,7 @@ cdef inline void pair_runs(const Block *b, Runs *r) noexcept nogil:
         if two == one:
             pair.slot[1] = spare
             spare += one.rows
-        pair.fresh = False
+        pair.fresh, pair.alike = False, 1
         if r.leave_out:
             pair.taps = one.taps
             add_taps(&pair.taps, &two.taps)
@@ -172,7 +190,11 @@ cdef inline void pair_runs(const Block *b, Runs *r) noexcept nogil:
         pair += 1
         one = two + 1
     r.pairs = pair - r.pair
-    r.place = <sc_pair *>pair
+    for i in range(r.pairs - 2, -1, -1):
+        pair = r.pair + i
+        if pair[1].rows == pair.rows and not pair[1].fresh:
+            pair.alike += pair[1].alike
+    r.place = <sc_pair *>(r.pair + r.pairs)
     r.scale = 0
 
 
@@ -212,27 +234,39 @@ cdef inline void cut_lines(const Block *b, idx rows, idx first, idx count, const
     run[0] = to
 
 
+cdef inline bint same_form(const Block *b, const Block *c) noexcept nogil:
+    """Whether runs of both blocks stand alike, from their output 0 and coordinate 0 on."""
+    cdef int a
+    for a in range(AXES):
+        if b.n[a] != c.n[a] or b.pitch[a] != c.pitch[a] or (a and b.phase[a - 1] != c.phase[a - 1]):
+            return False
+    return b.half == c.half
+
+
 cdef inline void find_runs(const Sweep *s, const Block *b, idx sum_steps, Runs *r) noexcept nogil:
     """Runs that cover the lines, the longer ones first; sorted by the taps that they need where
     padding is read."""
     cdef idx steps[AXES]
     cdef idx each = ceil_div(b.length, b.half), longer = b.length % each, pace, line
     cdef idx least = b.length // each
-    cdef Run *run = r.run
-    r.count = b.lines * each
+    cdef Run *run = <Run *>(r + 1)
+    target_steps(b, &s.target, steps)
+    r.target = target_at(b, &s.target, steps, 0)
+    r.leave_out = (b.panel == NULL and b.length == b.n[3] and sum_steps > SHORT_SUM
+                   and pays_to_leave_out(b, sum_steps))
+    if r.kept and not r.leave_out and same_form(b, &r.block):
+        return
+    r.kept, r.block, r.run, r.count = not r.leave_out, b[0], run, b.lines * each
     r.ready_row = ready_pace(s, b)
     pace = r.ready_row * s.tile.itemsize
     # Of each line, until the list is sorted, which takes their place.
     cdef idx *start = <idx *>(run + r.count)
     cdef idx *ready = start + b.lines
     line_starts(b, 1, start, 1)
-    target_steps(b, &s.target, steps)
     for line in range(b.lines):
-        ready[line] = target_at(b, &s.target, steps, line * b.length) - s.target.data
+        ready[line] = target_at(b, &s.target, steps, line * b.length) - r.target
     cut_lines(b, least + 1, 0, longer, start, ready, pace, &run)
     cut_lines(b, least, longer * (least + 1), each - longer, start, ready, pace, &run)
-    r.leave_out = sum_steps > SHORT_SUM and b.panel == NULL and b.length == b.n[3] and (
-        reads_zeros(b, 0) or reads_zeros(b, 1) or reads_zeros(b, 2))
     if r.leave_out:
         find_taps(b, r.run, longer)
         find_taps(b, r.run + longer * b.lines, each - longer)

@@ -25,7 +25,7 @@ from sweepconv._cut cimport (
     lay_out_winograd, pack_scratch, reduces_images, scatters, scatters_images, size_panels,
     takes_patches,
 )
-from sweepconv._gather cimport gather_task
+from sweepconv._gather cimport gather_task, open_scratch
 from sweepconv._kernels cimport active_tiles
 from sweepconv._patch_reduce cimport patch_task
 from sweepconv._patch_scatter cimport scatter_task
@@ -421,6 +421,9 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
             pack_boxes(&s, plan, boxes, threads, scratch.data)
             if only_finite and not finite:
                 return False
+        if work == gather_task:
+            for a in range(threads):
+                open_scratch(&s, scratch.data + a * s.scratch_bytes)
         run_sweep(&s, work, boxes * gather_tasks(&s), boxes * steps, threads, scratch.data)
         s.first += boxes
     return True
