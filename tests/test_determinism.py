@@ -14,6 +14,7 @@ import pytest
 from support import (
     IMAGES,
     LAYOUTS,
+    LONG,
     PREFIX,
     SMALL,
     VERBS,
@@ -138,6 +139,19 @@ def test_one_vector_has_the_bits_of_a_batch(verb: str, sizes: tuple[int, int], d
     whole = run_on(data)
     for i in range(5):
         assert same_bits(run_on(data[i:i + 1]), whole[i:i + 1])
+
+
+@problems(["conv", "conv_input_grad"], [*LONG, *BORDERS, LARGE[0]])
+def test_what_is_not_finite_changes_no_bit_elsewhere(verb: str, case: Case) -> None:
+    """Another kernel may run there, which adds zeros in other places: the sums are the same."""
+    values = operands(verb, case)
+    name = "x" if verb == "conv" else "dy"
+    want, wild = call(verb, case, values), values[name].copy()
+    wild[0, 0].flat[wild[0, 0].size // 3] = np.inf
+    got = call(verb, case, values | {name: wild})
+    finite = np.isfinite(got)
+    assert 0 < np.count_nonzero(~finite) < finite.size
+    assert same_bits(np.where(finite, got, 0), np.where(finite, want, 0))
 
 
 @pytest.mark.parametrize("verb", VERBS)

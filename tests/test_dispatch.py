@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import DTYPES, ISAS, KINDS, PREFIX, VERBS, Array, child
+from support import DTYPES, ISAS, KINDS, LONG, PREFIX, VERBS, Array, child
 
 import sweepconv as sc
 from sweepconv import _kernels
@@ -96,6 +96,13 @@ def test_every_instruction_set_is_exact(
     sc.use_isa(isa)
     check_conv(getattr(sc, verb), verb=verb, cases=conv_cases("full", [family])[part::3],
                fills=["exact"])
+
+
+@pytest.mark.parametrize("isa", ISAS[1:] or ISAS)
+@pytest.mark.parametrize("verb", ["conv", "conv_input_grad"])
+def test_long_filters_are_exact(verb: str, isa: str) -> None:
+    sc.use_isa(isa)
+    check_conv(getattr(sc, verb), verb=verb, cases=LONG, fills=["exact"])
 
 
 def test_integers_do_not_tell_instruction_sets_apart() -> None:

@@ -3,7 +3,7 @@ the modelled bound where they round, NaN and Inf in their receptive field and no
 
 import numpy as np
 import pytest
-from support import DTYPES, IMAGES, KINDS, PREFIX, VERBS, family_of
+from support import DTYPES, IMAGES, KINDS, LONG, PREFIX, VERBS, family_of
 
 import sweepconv as sc
 from sweepconv.testing import Case, check_conv, conv_cases
@@ -41,6 +41,14 @@ def test_many_images(kind: str) -> None:
     verb = PREFIX["local"] + kind
     check_conv(getattr(sc, verb), verb=verb, cases=IMAGES,
                fills=["exact", "real", "special", "special_w"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_long_filters(kind: str) -> None:
+    """Of one channel each."""
+    summary = check_conv(getattr(sc, f"conv{kind}"), verb=f"conv{kind}", cases=LONG,
+                         fills=["exact", "special", "special_w"])
+    assert summary.cases == len(LONG)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

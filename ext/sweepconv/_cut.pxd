@@ -15,6 +15,7 @@ from sweepconv._kernels cimport (
 from sweepconv._panel cimport contiguous_filters
 from sweepconv._planes cimport channel_pitch, plane_size
 from sweepconv._runs cimport Pair, Run, Runs
+from sweepconv._shifts cimport choose_shifts, shifted_bytes
 from sweepconv._task cimport (
     FEW_CHANNELS, FEW_TARGETS, INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS,
     WIDE_CHANNELS, Sweep, best_half, channel_block, most_vectors, tile_edge, tile_positions,
@@ -80,7 +81,10 @@ cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noex
     cdef idx wide = rows * plane_size(e.outputs[2], e.span[2], max(e.stride[2], <idx>1))
     wide = ceil_div(wide, vector) * vector
     if gathers:
-        cost = 200 * s.targets if s.targets <= 2 else 115 * plane_rows(s)
+        cost = 115 * plane_rows(s)
+        if s.targets <= 2:
+            choose_shifts(s, e, &cost)
+            cost *= s.targets
         cost += lanes * OPEN_PLANE // (pixels * max(filter_panel_steps(e), <idx>1))
     elif e.stride[2] > 1:
         return -1
@@ -107,6 +111,8 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last
         s.planes, s.lanes, s.rows = True, 1, plane_rows(s)
         s.half = max(s.rows // (2 * ceil_div(s.rows, 2 * s.tile.half)), 1)
         s.columns = max(s.targets, 1) if gathers else 2
+        if s.kind == SC_SPREAD:
+            s.shifts = choose_shifts(s, e, &planes)
         set_groups(s)
     elif groups < outer:
         s.kind, s.lanes, s.columns = SC_LANES, lanes, 2
@@ -243,6 +249,8 @@ cdef inline void size_panels(Sweep *s, const Extents *e) noexcept nogil:
     cdef idx row = aligned(s.rows) if s.planes else s.tile.nb
     cdef idx steps = tile_places(s, e) if s.winograd else filter_panel_steps(e)
     s.panel_bytes = aligned(steps * s.sources * row * s.tile.itemsize)
+    if s.shifts:
+        s.panel_bytes += shifted_bytes(s, s.phases)
 
 
 cdef inline idx pack_scratch(const Sweep *s, const Extents *e) noexcept nogil:

@@ -2,8 +2,9 @@
 """The tasks of forward and input gradient where lanes are pixels, see `_planes.pxd`.
 
 Few targets are the rows of a tile: SC_OUTER with the roles of its operands exchanged.  One or two
-take SC_SPREAD, whose rows are pixels further on.  As in `_gather.pxd`, one task owns an output, and
-its order of summation follows from taps and channels alone.
+take SC_SPREAD, whose rows are pixels further on, or SC_OUTER where filters are long, see
+`_shifts.pxd`.  As in `_gather.pxd`, one task owns an output, and its order of summation follows
+from taps and channels alone.
 """
 
 from libc.string cimport memset
@@ -13,6 +14,7 @@ from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, call_one, sc_item, sc_line,
 from sweepconv._panel cimport even_taps, tap_offset, target_at, target_steps
 from sweepconv._planes cimport Planes, count_lines, find_planes, line_at, pack_planes, plane_taps
 from sweepconv._runs cimport find_lines
+from sweepconv._shifts cimport filter_bytes, pack_shifts, shift_steps, shifted_bytes
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, channel_block, cut_task, find_box,
     spread_bias, tap_block,
@@ -130,13 +132,14 @@ cdef inline void start_spread(Spread *q, bint from_init) noexcept nogil:
         pair += 1
 
 
-cdef inline void sum_spread(const Sweep *s, const Spread *q, const char *planes,
+cdef inline void sum_spread(const Sweep *s, const Spread *q, bint shifted, const char *planes,
                             const char *filters, const char *init, sc_steps *t,
                             char *sums) noexcept nogil:
     """One target of all lines: rows of the tile are pixels further on."""
     cdef const sc_pair *pair = q.pair
     cdef sc_item item
     cdef idx k, vectors, count
+    cdef int kind = SC_OUTER if shifted else SC_SPREAD
     item.to, item.x, item.w = sums, planes, filters
     item.start = sums if init == NULL else init
     for k in range(2):
@@ -145,8 +148,16 @@ cdef inline void sum_spread(const Sweep *s, const Spread *q, const char *planes,
             t.rs = t.to_row = vectors * s.tile.nb // 2
             t.start_row = t.to_row if init == NULL else 0
             if count:  # else there may be no tile of so many rows
-                s.tile.tile[SC_SPREAD][vectors - 1][q.rows[k] - 1](&item, 1, pair, count, t)
+                s.tile.tile[kind][vectors - 1][q.rows[k] - 1](&item, 1, pair, count, t)
             pair += count
+
+
+cdef inline bint finite_planes(const Sweep *s, const Block *b, const Planes *p,
+                               char *panel) noexcept nogil:
+    """Whether the planes of one channel are."""
+    cdef idx size = b.stride[1] * b.stride[2] * b.stride[3] * p.plane, nb = s.tile.nb
+    memset(panel + size * s.tile.itemsize, 0, nb * s.tile.itemsize)
+    return s.tile.finite(panel, ceil_div(size, nb) * nb)
 
 
 cdef inline void write_planes(const Sweep *s, const Block *b, const Planes *p, idx group,
@@ -194,19 +205,29 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread 
     cdef char *init = scratch + s.at[INIT]
     cdef const char *start = init
     cdef const char *filters = s.panel_data + (box * s.groups + group) * s.panel_bytes
+    cdef const Phase *const *phase = <const Phase *const *>b.phase
+    cdef const char *shifted_filters = filters + s.panel_bytes
+    cdef const char *each
+    cdef bint shifted = False
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef sc_steps t
-    spread_bias(s, <const Phase *const *>b.phase, group * s.targets, s.targets, init)
+    if s.shifts:
+        shifted_filters -= shifted_bytes(s, phase)
+    spread_bias(s, phase, group * s.targets, s.targets, init)
     memset(init + s.targets * s.tile.nb * itemsize, 0,
            (s.rows - s.targets) * s.tile.nb * itemsize)
     while True:
         count = min(block, s.sources - c) if total else 0
         if count:
             pack_planes(s, b, p, group * s.sources + c, count, 2 * s.tile.nb * itemsize, scratch)
+            shifted = s.shifts > 0 and finite_planes(s, b, p, scratch)
         first, most = 0, tap_block(b.phase, max(count, 1))
         while True:
             taken = min(most, total - first) if count else 0
-            plane_steps(s, b, p, taps, first, taken, count, line, &t)
+            if shifted:
+                shift_steps(s, b, taps, first, taken, line, &t)
+            else:
+                plane_steps(s, b, p, taps, first, taken, count, line, &t)
             at = (c * total + first * count) * itemsize  # of one target
             if s.kind == SC_OUTER:
                 for i in range(count_lines(b, p)):
@@ -215,7 +236,10 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread 
             else:
                 start_spread(q, start != NULL)
                 for r in range(s.targets):
-                    sum_spread(s, q, scratch, filters + at + r * s.sources * total * itemsize,
+                    each = filters + at + r * s.sources * total * itemsize
+                    if shifted:
+                        each = shifted_filters + r * filter_bytes(s, phase)
+                    sum_spread(s, q, shifted, scratch, each,
                                start if start == NULL else start + r * s.tile.nb * itemsize, &t,
                                sums + r * sum_pitch * itemsize)
             start = NULL
@@ -248,7 +272,7 @@ cdef inline void planes_task(const Sweep *s, idx task, char *scratch) noexcept n
 
 
 # Filter panels: [box][group][channel block][tap][channel][rows], or for SC_SPREAD
-# [box][group][target][channel block][tap][channel].
+# [box][group][target][channel block][tap][channel] and what `_shifts.pxd` adds.
 
 cdef inline void pack_planes_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
     cdef const Phase *phase[3]
@@ -257,6 +281,7 @@ cdef inline void pack_planes_task(const Sweep *s, idx task, char *scratch) noexc
     cdef char *panel = s.panel_data + task * s.panel_bytes
     cdef char *to = panel
     cdef char *bank
+    cdef const Phase *const *filters
     find_box(s, s.first + task // s.groups, phase)
     taps = box_taps(phase)
     block = channel_block(taps, s.sources, s.targets)
@@ -278,5 +303,8 @@ cdef inline void pack_planes_task(const Sweep *s, idx task, char *scratch) noexc
                 m += run
         to += count * taps * step
         first += count
+    if s.shifts:
+        filters = <const Phase *const *>phase
+        pack_shifts(s, filters, panel, panel + s.panel_bytes - shifted_bytes(s, filters))
     if not s.tile.finite(panel, s.panel_bytes // itemsize):
         s.finite[0] = False
