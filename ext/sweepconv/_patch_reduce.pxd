@@ -10,10 +10,10 @@ targets, steps are pixels.  An element's order of summation is that of `_reduce.
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, idx, merge
-from sweepconv._kernels cimport SC_OUTER, call_one, sc_line
+from sweepconv._kernels cimport SC_OUTER, call_one, sc_item, sc_line, sc_pair, sc_steps
 from sweepconv._panel cimport target_at, target_steps
 from sweepconv._task cimport (
-    INIT, LINES, PIXELS, SPARE, Sweep, find_box, first_source, first_target,
+    INIT, LINES, PIXELS, RUNS, SPARE, TAPS, Sweep, find_box, first_source, first_target,
 )
 
 
@@ -110,38 +110,66 @@ cdef inline void pack_rows(const Sweep *s, const Block *b, idx target, idx count
         flat += length
 
 
-cdef inline void sum_patches(const Sweep *s, const sc_line *line, idx pixels, const char *dy,
-                             idx targets, const char *panels, idx values, const char *zeros,
-                             char *spare, char *filters) noexcept nogil:
-    """Add some pixels to `values` of each of the filters, or to a row of zeros if that is not NULL.
+cdef struct Patches:
+    # The operands of all tiles of a task, and where their sums are.
+    idx targets
+    idx values           # of each filter
+    idx pixels
+    const char *dy       # [pixels][rows]
+    const char *panels   # [panels][pixels][nb]
+    const char *zeros    # [nb], that sums start from; NULL: from what stands in the filters
+    char *filters
+    char *spare          # two halves of a tile
 
-    Tiles that reach beyond the filters, or beyond a filter, go by way of `spare`.
-    """
+
+cdef inline void sum_inner(const Sweep *s, const Patches *p, const sc_line *line, sc_item *item,
+                           sc_pair *pair) noexcept nogil:
+    """All whole tiles: a few filters at a time are written from end to end."""
+    cdef idx itemsize = s.tile.itemsize, nb = s.tile.nb, half = s.half, i, j
+    cdef idx items = p.values // nb, pairs = p.targets // (2 * half)
+    cdef sc_steps t
+    t.line, t.lines, t.len, t.rs, t.ks, t.ws = line, 1, p.pixels, 1, s.rows, nb
+    t.to_row = s.filters.target // itemsize
+    t.start_row = t.to_row if p.zeros == NULL else 0
+    for i in range(items):
+        item[i].to, item[i].x = p.filters + i * nb * itemsize, p.dy
+        item[i].start = item[i].to if p.zeros == NULL else p.zeros
+        item[i].w = p.panels + i * p.pixels * nb * itemsize
+    for i in range(pairs):
+        for j in range(2):
+            pair[i].x[j] = (2 * i + j) * half * itemsize
+            pair[i].to[j] = (2 * i + j) * half * s.filters.target
+            pair[i].start[j] = pair[i].to[j] if p.zeros == NULL else 0
+    if items and pairs:
+        s.tile.tile[SC_OUTER][1][half - 1](item, items, pair, pairs, &t)
+
+
+cdef inline void sum_edge(const Sweep *s, const Patches *p, const sc_line *line, idx first,
+                          idx lane) noexcept nogil:
+    """A tile that reaches beyond the filters, or beyond a filter, by way of `spare`."""
     cdef idx itemsize = s.tile.itemsize, nb = s.tile.nb, half = s.half, row = nb * itemsize
-    cdef idx to_row = s.filters.target // itemsize, lane, first, rows, lanes, pace, i, j
-    cdef char *at
-    cdef char *to
-    for i in range(ceil_div(targets, 2 * half)):
-        first = i * 2 * half
-        rows = min(2 * half, targets - first)
-        for j in range(ceil_div(values, nb)):  # a few rows at a time are written from end to end
-            lane = j * nb
-            lanes = min(nb, values - lane)
-            at = to = filters + first * s.filters.target + lane * itemsize
-            pace = to_row
-            if rows < 2 * half or lanes < nb:
-                to, pace = spare, nb
-                if zeros == NULL:
-                    s.tile.move(spare, row, itemsize, at, s.filters.target, itemsize, rows, lanes)
-            call_one(
-                s.tile.tile[SC_OUTER][1][half - 1],
-                to, to + half * pace * itemsize, pace, to if zeros == NULL else zeros,
-                to + half * pace * itemsize if zeros == NULL else zeros,
-                pace if zeros == NULL else 0, dy + first * itemsize,
-                dy + (first + half) * itemsize, 1, s.rows, line, 1, pixels,
-                panels + j * pixels * row, nb)
-            if to == spare:
-                s.tile.move(at, s.filters.target, itemsize, spare, row, itemsize, rows, lanes)
+    cdef idx rows = min(2 * half, p.targets - first), lanes = min(nb, p.values - lane)
+    cdef char *at = p.filters + first * s.filters.target + lane * itemsize
+    cdef char *low = p.spare
+    cdef char *high = p.spare + half * row
+    if p.zeros == NULL:
+        s.tile.move(low, row, itemsize, at, s.filters.target, itemsize, rows, lanes)
+    call_one(s.tile.tile[SC_OUTER][1][half - 1], low, high, nb, low if p.zeros == NULL else p.zeros,
+             high if p.zeros == NULL else p.zeros, nb if p.zeros == NULL else 0,
+             p.dy + first * itemsize, p.dy + (first + half) * itemsize, 1, s.rows, line, 1,
+             p.pixels, p.panels + lane * p.pixels * itemsize, nb)
+    s.tile.move(at, s.filters.target, itemsize, low, row, itemsize, rows, lanes)
+
+
+cdef inline void sum_patches(const Sweep *s, const Patches *p, const sc_line *line, sc_item *item,
+                             sc_pair *pair) noexcept nogil:
+    """Add all pixels to the filters, or to zeros."""
+    cdef idx nb = s.tile.nb, tile = 2 * s.half, i, j
+    sum_inner(s, p, line, item, pair)
+    for i in range(ceil_div(p.targets, tile)):
+        for j in range(p.values // nb if (i + 1) * tile <= p.targets else 0,
+                       ceil_div(p.values, nb)):
+            sum_edge(s, p, line, i * tile, j * nb)
 
 
 cdef inline void patch_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
@@ -152,8 +180,8 @@ cdef inline void patch_task(const Sweep *s, idx task, char *scratch) noexcept no
     cdef idx target = task % s.chunks * s.chunk, source, group, itemsize = s.tile.itemsize
     cdef idx targets = min(s.chunk, s.targets - target), sources
     cdef char *dy = scratch + s.at[PIXELS]
-    cdef char *spare = scratch + s.at[SPARE]
     cdef char *zeros = scratch + s.at[INIT]
+    cdef Patches p
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef char *filters = s.filters.data + target * s.filters.target
     cdef int a
@@ -168,12 +196,12 @@ cdef inline void patch_task(const Sweep *s, idx task, char *scratch) noexcept no
         filters += phase[a].filter[0] * s.filters.bank[a]
     line.x = line.w = 0
     memset(zeros, 0, s.tile.nb * itemsize)
-    memset(spare, 0, 2 * s.half * s.tile.nb * itemsize)
-    if s.accumulate:
-        zeros = NULL
+    p.dy, p.panels, p.filters, p.spare = dy, scratch, filters, scratch + s.at[SPARE]
+    p.zeros = NULL if s.accumulate else zeros
+    memset(p.spare, 0, 2 * s.half * s.tile.nb * itemsize)
     cut_block(&b, phase, s.batch, s.size, place)
     pack_rows(s, &b, first_target(s, group, 0) + target, targets, dy)
     pack_patches(s, &b, first_source(s, group) + source, sources,
-                 spare + 2 * s.half * s.tile.nb * itemsize, scratch)
-    sum_patches(s, line, b.pixels, dy, targets, scratch, sources * box_taps(phase), zeros, spare,
-                filters)
+                 p.spare + 2 * s.half * s.tile.nb * itemsize, scratch)
+    p.targets, p.values, p.pixels = targets, sources * box_taps(phase), b.pixels
+    sum_patches(s, &p, line, <sc_item *>(scratch + s.at[TAPS]), <sc_pair *>(scratch + s.at[RUNS]))

@@ -154,10 +154,8 @@ def dense_weight_grad(x: Any, dy: Any, w_shape: Any, *, out: Array | None = None
     dw, (x, dy) = result(verb, shape, np.empty(0, x.dtype), out, (x, dy), accumulate)
 
     def sweep(pixel: Array) -> None:
-        # Turned round, so that the elements of x, which dw has side by side, are the outputs.
-        turned = pixel.transpose(1, 0, 2)
-        weight_grad(verb, "conv", dy[:, :, None], _pixel(x), turned.shape,
-                    {"out": turned, "n_threads": n_threads, "accumulate": accumulate})
+        weight_grad(verb, "conv", _pixel(x), dy[:, :, None], pixel.shape,
+                    {"out": pixel, "n_threads": n_threads, "accumulate": accumulate})
 
     _through_pixels(sweep, dw)
     return dw
