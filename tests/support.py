@@ -143,6 +143,18 @@ LONG = [
     Case((1, 1, 2000), (1, 1, 200), dilation=2, padding="same"),
 ]
 
+# Input gradients that take the places of a stride as channels: the stride divides the kernel, or
+# not; crops, elements that no output reads, one to three axes.
+STRIDED = [
+    Case((3, 3, 19, 22), (8, 3, 4, 4), stride=4, padding=((0, 1), (2, 1)), bias=True,
+         dtype="float32"),
+    Case((2, 3, 23, 35), (16, 3, 5, 11), stride=(2, 4), padding=((2, 0), (1, 3)), dtype="float32"),
+    Case((2, 1, 131), (5, 1, 23), stride=10, padding=((0, -4),)),
+    Case((2, 3, 3, 6, 30), (4, 3, 2, 1, 8), stride=(1, 2, 8), padding=((0, 1), (0, 0), (9, 9)),
+         dtype="float32"),
+    Case((2, 1, 40), (70, 1, 7), stride=5, padding=3, dtype="float32"),
+]
+
 
 # Memory orders: each gives an array that equals `a` and does not share its memory.
 

@@ -21,7 +21,7 @@ COMPILED = {"_kernels", "_sweep", "_pool"}
 FLOORS: tuple[set[str], ...] = (
     {"geometry", "_arrays", *COMPILED},
     {"counts", "phases", "runtime", "reference"},
-    {"_engine", "_known", "packing", "testing", "winograd"},
+    {"_engine", "_interleave", "_known", "packing", "testing", "winograd"},
     {"conv", "tiled", "local", "dense", "pool"},
     {"_adapters", "layers", "sharing", "equivariance", "efficiency", "weak", "datasets"},
     {"torch", "jax", "dask", "compat"},

@@ -17,6 +17,7 @@ from support import (
     LONG,
     PREFIX,
     SMALL,
+    STRIDED,
     VERBS,
     Array,
     call,
@@ -107,7 +108,8 @@ def batch_of(case: Case, verb: str, values: dict[str, Any], images: slice) -> Ar
     return call(verb, case, part)
 
 
-@problems([v for v in VERBS if not v.endswith("_weight_grad")], [*LARGE, *IMAGES, *SMALL.values()])
+@problems([v for v in VERBS if not v.endswith("_weight_grad")],
+          [*LARGE, *IMAGES, *STRIDED, *SMALL.values()])
 def test_any_split_of_the_batch(verb: str, case: Case) -> None:
     values = operands(verb, case)
     whole = call(verb, case, values)
@@ -154,6 +156,20 @@ def test_what_is_not_finite_changes_no_bit_elsewhere(verb: str, case: Case) -> N
     assert same_bits(np.where(finite, got, 0), np.where(finite, want, 0))
 
 
+@problems(["conv", "conv_input_grad"], [*STRIDED, *LONG[:2], LARGE[0]])
+def test_what_is_not_finite_changes_no_bit_of_another_image(verb: str, case: Case) -> None:
+    values = operands(verb, case)
+    name = "x" if verb == "conv" else "dy"
+    if len(values[name]) == 1:
+        values |= {n: np.concatenate([values[n]] * 2) for n in ("x", "dy") if n in values}
+        values |= {"x_shape": (2, *case.x_shape[1:])} if "x_shape" in values else {}
+    wild = values[name].copy()
+    wild[0, 0].flat[::3] = np.inf
+    got = call(verb, case, values | {name: wild})
+    assert not np.isfinite(got[0]).all()
+    assert same_bits(got[1], call(verb, case, values)[1])
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_repeated_calls(verb: str) -> None:
     for case in [c for c in LARGE if c.family == family_of(verb)][:2]:
@@ -162,7 +178,7 @@ def test_repeated_calls(verb: str) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@problems(VERBS, [*SMALL.values(), *BORDERS, *IMAGES, LARGE[0], LARGE[9], LARGE[13]])
+@problems(VERBS, [*SMALL.values(), *BORDERS, *IMAGES, *STRIDED, LARGE[0], LARGE[9], LARGE[13]])
 def test_any_memory_order_of_the_operands(verb: str, case: Case, layout: str) -> None:
     values = operands(verb, case)
     expected = digest(call(verb, case, values))

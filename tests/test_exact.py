@@ -3,9 +3,10 @@ the modelled bound where they round, NaN and Inf in their receptive field and no
 
 import numpy as np
 import pytest
-from support import DTYPES, IMAGES, KINDS, LONG, PREFIX, VERBS, family_of
+from support import DTYPES, IMAGES, KINDS, LONG, PREFIX, STRIDED, VERBS, family_of
 
 import sweepconv as sc
+from sweepconv import _interleave
 from sweepconv.testing import Case, check_conv, conv_cases
 
 # The steps that one tile sums, at most: 1.5 times STEPS of ext/sweepconv/_task.pxd.
@@ -49,6 +50,14 @@ def test_long_filters(kind: str) -> None:
     summary = check_conv(getattr(sc, f"conv{kind}"), verb=f"conv{kind}", cases=LONG,
                          fills=["exact", "special", "special_w"])
     assert summary.cases == len(LONG)
+
+
+@pytest.mark.parametrize("verb", ["conv_input_grad", "conv_transpose"])
+def test_few_channels_with_a_stride(verb: str) -> None:
+    summary = check_conv(getattr(sc, verb), verb=verb, cases=STRIDED,
+                         fills=["exact", "real", "special", "special_w"])
+    assert summary.cases == len(STRIDED)
+    assert all(_interleave.pays(case.geometry) for case in STRIDED)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

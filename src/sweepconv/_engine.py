@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 import numpy as np
 
+from . import _interleave as interleave
 from . import _sweep, phases
 from ._arrays import Array, operands, require_shape, result
 from ._known import again, remember
@@ -235,7 +236,7 @@ def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any, keyword
     require_shape(verb, "dy", dy, g.y_shape, f"for x_shape = {g.x_shape}, w.shape = {w.shape}")
     dx, (dy, w) = result(verb, g.x_shape, dy, call.out, (dy, w), call.accumulate)
     transpose(g, dy, w, None, dx, call, handle)
-    if dx.size and call.algorithm is DIRECT and not _own_filters(g):
+    if dx.size and call.algorithm is DIRECT and not (_own_filters(g) or interleave.pays(g)):
         axes, folds = _input_grad_axes(g)
         plan, covers = _plans.get(axes, False)
         if covers and not any(map(any, folds)):
@@ -259,17 +260,33 @@ def transpose(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array, call
         if _sweep.scatter(plan, dx, dy, w, g.groups, call.accumulate, call.threads):
             return
     axes, folds = _input_grad_axes(g)
-    if not any(map(any, folds)):
+    if interleave.pays(g):
+        image = _interleaved_input_grad(g, axes, dy, w, call, handle)
+    elif any(map(any, folds)):
+        padded = np.empty_like(dx, shape=(*dx.shape[:2], *(a.size for a in axes)), subok=False)
+        _input_grad(g, axes, dy, w, None, padded, False, call, handle)
+        image = fold_padding(padded, g, folds)
+    else:
         _input_grad(g, axes, dy, w, b, dx, call.accumulate, call, handle)
         return
-    padded = np.empty_like(dx, shape=(*dx.shape[:2], *(a.size for a in axes)), subok=False)
-    _input_grad(g, axes, dy, w, None, padded, False, call, handle)
-    image = fold_padding(padded, g, folds)
     if b is not None:
         image += b.reshape(-1, *(1,) * g.rank)
     if call.accumulate:
         image += dx
     dx[...] = image
+
+
+def _interleaved_input_grad(g: Geometry, axes: Axes, dy: Array, w: Array, call: Call,
+                            handle: Handle) -> Array:
+    other, wide = interleave.interleaved(g), interleave.empty(g, dy.dtype)
+    _input_grad(other, _input_grad_axes(other)[0], dy, interleave.filters(g, w), None, wide, False,
+                call._replace(algorithm=DIRECT), None)
+    image = interleave.image(g, wide)
+    if interleave.spreads(g, dy):
+        plain = np.empty(g.x_shape, dy.dtype)
+        _input_grad(g, axes, dy, w, None, plain, False, call, handle)
+        np.copyto(image, plain, where=np.isnan(image))
+    return image
 
 
 def fold_padding(padded: Array, g: Geometry, folds: tuple[phases.Fold, ...]) -> Array:
