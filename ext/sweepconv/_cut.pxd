@@ -15,7 +15,7 @@ from sweepconv._kernels cimport (
 from sweepconv._panel cimport contiguous_filters
 from sweepconv._planes cimport channel_pitch, plane_size
 from sweepconv._runs cimport Pair, Run, Runs
-from sweepconv._shifts cimport choose_shifts, shifted_bytes
+from sweepconv._shifts cimport OUTER_COST, SPREAD_COST, shifted_bytes, single_cost
 from sweepconv._task cimport (
     FEW_CHANNELS, FEW_TARGETS, INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS,
     WIDE_CHANNELS, Sweep, best_half, channel_block, most_vectors, tile_edge, tile_positions,
@@ -81,10 +81,8 @@ cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noex
     cdef idx wide = rows * plane_size(e.outputs[2], e.span[2], max(e.stride[2], <idx>1))
     wide = ceil_div(wide, vector) * vector
     if gathers:
-        cost = 115 * plane_rows(s)
-        if s.targets <= 2:
-            choose_shifts(s, e, &cost)
-            cost *= s.targets
+        cost = single_cost(s, e) if s.targets <= 2 else <idx>OUTER_COST
+        cost *= plane_rows(s)
         cost += lanes * OPEN_PLANE // (pixels * max(filter_panel_steps(e), <idx>1))
     elif e.stride[2] > 1:
         return -1
@@ -111,8 +109,7 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last
         s.planes, s.lanes, s.rows = True, 1, plane_rows(s)
         s.half = max(s.rows // (2 * ceil_div(s.rows, 2 * s.tile.half)), 1)
         s.columns = max(s.targets, 1) if gathers else 2
-        if s.kind == SC_SPREAD:
-            s.shifts = choose_shifts(s, e, &planes)
+        s.shifted = s.kind == SC_SPREAD and single_cost(s, e) < SPREAD_COST
         set_groups(s)
     elif groups < outer:
         s.kind, s.lanes, s.columns = SC_LANES, lanes, 2
@@ -249,7 +246,7 @@ cdef inline void size_panels(Sweep *s, const Extents *e) noexcept nogil:
     cdef idx row = aligned(s.rows) if s.planes else s.tile.nb
     cdef idx steps = tile_places(s, e) if s.winograd else filter_panel_steps(e)
     s.panel_bytes = aligned(steps * s.sources * row * s.tile.itemsize)
-    if s.shifts:
+    if s.shifted:
         s.panel_bytes += shifted_bytes(s, s.phases)
 
 

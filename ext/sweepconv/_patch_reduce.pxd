@@ -110,7 +110,7 @@ cdef inline void pack_rows(const Sweep *s, const Block *b, idx target, idx count
         flat += length
 
 
-cdef struct Patches:
+cdef struct PatchTiles:
     # The operands of all tiles of a task, and where their sums are.
     idx targets
     idx values           # of each filter
@@ -122,7 +122,7 @@ cdef struct Patches:
     char *spare          # two halves of a tile
 
 
-cdef inline void sum_inner(const Sweep *s, const Patches *p, const sc_line *line, sc_item *item,
+cdef inline void sum_inner(const Sweep *s, const PatchTiles *p, const sc_line *line, sc_item *item,
                            sc_pair *pair) noexcept nogil:
     """All whole tiles: a few filters at a time are written from end to end."""
     cdef idx itemsize = s.tile.itemsize, nb = s.tile.nb, half = s.half, i, j
@@ -144,7 +144,7 @@ cdef inline void sum_inner(const Sweep *s, const Patches *p, const sc_line *line
         s.tile.tile[SC_OUTER][1][half - 1](item, items, pair, pairs, &t)
 
 
-cdef inline void sum_edge(const Sweep *s, const Patches *p, const sc_line *line, idx first,
+cdef inline void sum_edge(const Sweep *s, const PatchTiles *p, const sc_line *line, idx first,
                           idx lane) noexcept nogil:
     """A tile that reaches beyond the filters, or beyond a filter, by way of `spare`."""
     cdef idx itemsize = s.tile.itemsize, nb = s.tile.nb, half = s.half, row = nb * itemsize
@@ -161,8 +161,8 @@ cdef inline void sum_edge(const Sweep *s, const Patches *p, const sc_line *line,
     s.tile.move(at, s.filters.target, itemsize, low, row, itemsize, rows, lanes)
 
 
-cdef inline void sum_patches(const Sweep *s, const Patches *p, const sc_line *line, sc_item *item,
-                             sc_pair *pair) noexcept nogil:
+cdef inline void sum_patches(const Sweep *s, const PatchTiles *p, const sc_line *line,
+                             sc_item *item, sc_pair *pair) noexcept nogil:
     """Add all pixels to the filters, or to zeros."""
     cdef idx nb = s.tile.nb, tile = 2 * s.half, i, j
     sum_inner(s, p, line, item, pair)
@@ -181,7 +181,7 @@ cdef inline void patch_task(const Sweep *s, idx task, char *scratch) noexcept no
     cdef idx targets = min(s.chunk, s.targets - target), sources
     cdef char *dy = scratch + s.at[PIXELS]
     cdef char *zeros = scratch + s.at[INIT]
-    cdef Patches p
+    cdef PatchTiles p
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef char *filters = s.filters.data + target * s.filters.target
     cdef int a

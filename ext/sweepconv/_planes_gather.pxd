@@ -14,7 +14,7 @@ from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, call_one, sc_item, sc_line,
 from sweepconv._panel cimport even_taps, tap_offset, target_at, target_steps
 from sweepconv._planes cimport Planes, count_lines, find_planes, line_at, pack_planes, plane_taps
 from sweepconv._runs cimport find_lines
-from sweepconv._shifts cimport filter_bytes, pack_shifts, shift_steps, shifted_bytes
+from sweepconv._shifts cimport filter_bytes, pack_shifts, shift_steps, shifted_at
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, channel_block, cut_task, find_box,
     spread_bias, tap_block,
@@ -206,13 +206,10 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread 
     cdef const char *start = init
     cdef const char *filters = s.panel_data + (box * s.groups + group) * s.panel_bytes
     cdef const Phase *const *phase = <const Phase *const *>b.phase
-    cdef const char *shifted_filters = filters + s.panel_bytes
     cdef const char *each
     cdef bint shifted = False
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef sc_steps t
-    if s.shifts:
-        shifted_filters -= shifted_bytes(s, phase)
     spread_bias(s, phase, group * s.targets, s.targets, init)
     memset(init + s.targets * s.tile.nb * itemsize, 0,
            (s.rows - s.targets) * s.tile.nb * itemsize)
@@ -220,7 +217,7 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread 
         count = min(block, s.sources - c) if total else 0
         if count:
             pack_planes(s, b, p, group * s.sources + c, count, 2 * s.tile.nb * itemsize, scratch)
-            shifted = s.shifts > 0 and finite_planes(s, b, p, scratch)
+            shifted = s.shifted and finite_planes(s, b, p, scratch)
         first, most = 0, tap_block(b.phase, max(count, 1))
         while True:
             taken = min(most, total - first) if count else 0
@@ -238,7 +235,7 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread 
                 for r in range(s.targets):
                     each = filters + at + r * s.sources * total * itemsize
                     if shifted:
-                        each = shifted_filters + r * filter_bytes(s, phase)
+                        each = filters + shifted_at(s, phase) + r * filter_bytes(s, phase)
                     sum_spread(s, q, shifted, scratch, each,
                                start if start == NULL else start + r * s.tile.nb * itemsize, &t,
                                sums + r * sum_pitch * itemsize)
@@ -303,8 +300,8 @@ cdef inline void pack_planes_task(const Sweep *s, idx task, char *scratch) noexc
                 m += run
         to += count * taps * step
         first += count
-    if s.shifts:
+    if s.shifted:
         filters = <const Phase *const *>phase
-        pack_shifts(s, filters, panel, panel + s.panel_bytes - shifted_bytes(s, filters))
+        pack_shifts(s, filters, panel, panel + shifted_at(s, filters))
     if not s.tile.finite(panel, s.panel_bytes // itemsize):
         s.finite[0] = False

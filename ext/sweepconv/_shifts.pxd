@@ -17,19 +17,15 @@ cdef enum:
     OUTER_COST = 115   # and of a step
 
 
-cdef inline idx choose_shifts(const Sweep *s, const Extents *e, idx *cost) noexcept nogil:
-    """n, or 0 where SC_SPREAD is as fast; and what a tap costs then."""
-    cdef idx taps = e.taps[2], n = s.tile.nb, shifted
+cdef inline idx single_cost(const Sweep *s, const Extents *e) noexcept nogil:
+    """Of a tap of one filter; less than SPREAD_COST where shifted copies pay."""
+    cdef idx taps = e.taps[2], n = s.tile.nb
     cdef idx pixels = max(e.outputs[0] * e.outputs[1] * e.outputs[2], <idx>1)
-    cost[0] = SPREAD_COST
     if (s.sources != 1 or e.boxes != 1 or e.stride[2] != 1 or e.joined != taps
             or (taps > STEPS and e.taps[0] * e.taps[1] > 1)):
-        return 0
-    shifted = OUTER_COST * (taps + n - 1) // taps + 50 * n * n // pixels  # packed n times
-    if shifted >= SPREAD_COST:
-        return 0
-    cost[0] = shifted
-    return n
+        return SPREAD_COST
+    # They are packed n times.
+    return min(OUTER_COST * (taps + n - 1) // taps + 50 * n * n // pixels, <idx>SPREAD_COST)
 
 
 cdef inline idx piece_taps(const Phase *const *phase) noexcept nogil:
@@ -37,9 +33,9 @@ cdef inline idx piece_taps(const Phase *const *phase) noexcept nogil:
     return min(phase[2].taps, tap_block(<const Phase **>phase, 1))
 
 
-cdef inline idx shifted_steps(idx taps, idx piece, idx shifts) noexcept nogil:
+cdef inline idx shifted_steps(const Sweep *s, idx taps, idx piece) noexcept nogil:
     """Steps of `taps` taps in pieces."""
-    return taps + ceil_div(taps, piece) * (shifts - 1)
+    return taps + ceil_div(taps, piece) * (s.tile.nb - 1)
 
 
 cdef inline void shift_steps(const Sweep *s, Block *b, const idx *start, idx first, idx taken,
@@ -47,10 +43,10 @@ cdef inline void shift_steps(const Sweep *s, Block *b, const idx *start, idx fir
     """Steps of some taps, each piece a line."""
     cdef idx piece = piece_taps(<const Phase *const *>b.phase), i
     t.line, t.lines, t.ks, t.ws = line, ceil_div(taken, piece), 1, s.tile.nb
-    t.len = min(piece, taken) + s.shifts - 1
+    t.len = min(piece, taken) + s.tile.nb - 1
     for i in range(t.lines):
         line[i].x = start[first + i * piece]
-        line[i].w = shifted_steps(first + i * piece, piece, s.shifts) * s.tile.nb
+        line[i].w = shifted_steps(s, first + i * piece, piece) * s.tile.nb
 
 
 # Filter panels: after those of SC_SPREAD [target][piece][step][nb].
@@ -59,9 +55,14 @@ cdef inline idx shifted_bytes(const Sweep *s, const Phase *const *phase) noexcep
     return s.targets * filter_bytes(s, phase)
 
 
+cdef inline idx shifted_at(const Sweep *s, const Phase *const *phase) noexcept nogil:
+    """Where they begin in a filter panel, in bytes."""
+    return s.panel_bytes - shifted_bytes(s, phase)
+
+
 cdef inline idx filter_bytes(const Sweep *s, const Phase *const *phase) noexcept nogil:
     """Of one target."""
-    cdef idx steps = shifted_steps(box_taps(phase), piece_taps(phase), s.shifts)
+    cdef idx steps = shifted_steps(s, box_taps(phase), piece_taps(phase))
     return steps * s.tile.nb * s.tile.itemsize
 
 
@@ -74,8 +75,8 @@ cdef inline void pack_shifts(const Sweep *s, const Phase *const *phase, const ch
     for _r in range(s.targets):
         for i in range(ceil_div(taps, piece)):
             low = i * piece
-            to = panel + shifted_steps(low, piece, s.shifts) * row
-            for lane in range(s.shifts):
+            to = panel + shifted_steps(s, low, piece) * row
+            for lane in range(s.tile.nb):
                 s.tile.move(to + lane * (row + itemsize), row, itemsize, filters + low * itemsize,
                             itemsize, itemsize, min(piece, taps - low), 1)
         filters += taps * itemsize

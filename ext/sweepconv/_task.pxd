@@ -63,7 +63,7 @@ cdef struct Sweep:
     idx group_chunks
     idx half                # rows of half a tile, where it is fixed
     idx rows                # planes: targets of a filter panel, filled up to whole tiles
-    idx shifts              # planes: pixels by which filters are shifted, or 0, see _shifts.pxd
+    bint shifted            # planes: filters have shifted copies too, see _shifts.pxd
     idx source_chunk        # weight gradient: sources of a task
     idx source_chunks
     idx parts               # weight gradient: parts of the pixels

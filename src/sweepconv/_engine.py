@@ -216,7 +216,7 @@ def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
     y, (x, w, *bias) = result(verb, g.y_shape, x, call.out, (x, w, *bias))
     if y.size:
         _forward(g, x, w, bias[0] if bias else None, y, call, handle)
-        if call.algorithm is DIRECT:
+        if key is not None and call.algorithm is DIRECT:
             remember(key, given, keywords, g, g.y_shape, _plans.get(_forward_axes(g))[0])
     return y
 
@@ -236,7 +236,8 @@ def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any, keyword
     require_shape(verb, "dy", dy, g.y_shape, f"for x_shape = {g.x_shape}, w.shape = {w.shape}")
     dx, (dy, w) = result(verb, g.x_shape, dy, call.out, (dy, w), call.accumulate)
     transpose(g, dy, w, None, dx, call, handle)
-    if dx.size and call.algorithm is DIRECT and not (_own_filters(g) or interleave.pays(g)):
+    if (key is not None and dx.size and call.algorithm is DIRECT
+            and not (_own_filters(g) or interleave.pays(g))):
         axes, folds = _input_grad_axes(g)
         plan, covers = _plans.get(axes, False)
         if covers and not any(map(any, folds)):
@@ -278,9 +279,10 @@ def transpose(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array, call
 
 def _interleaved_input_grad(g: Geometry, axes: Axes, dy: Array, w: Array, call: Call,
                             handle: Handle) -> Array:
-    other, wide = interleave.interleaved(g), interleave.empty(g, dy.dtype)
-    _input_grad(other, _input_grad_axes(other)[0], dy, interleave.filters(g, w), None, wide, False,
-                call._replace(algorithm=DIRECT), None)
+    other = interleave.interleaved(g)
+    wide = interleave.empty(other, dy.dtype)
+    _input_grad(other, _input_grad_axes(other)[0], dy, interleave.filters(g, other, w), None, wide,
+                False, call._replace(algorithm=DIRECT), None)
     image = interleave.image(g, wide)
     if interleave.spreads(g, dy):
         plain = np.empty(g.x_shape, dy.dtype)
@@ -322,7 +324,8 @@ def weight_grad(verb: str, family: Family, x: Any, dy: Any, w_shape: Any, keywor
     dw, (x, dy) = result(verb, shape(g), np.empty(0, x.dtype), call.out, (x, dy), call.accumulate)
     if dw.size:
         sum_up(g, x, dy, dw, call)
-        if call.algorithm is DIRECT and sum_up is _sum_of_all and not _unused(g):
+        if (key is not None and call.algorithm is DIRECT and sum_up is _sum_of_all
+                and not _unused(g)):
             remember(key, dy, keywords, g, g.w_shape, _plans.get(_forward_axes(g))[0],
                      reduces=True)
     return dw

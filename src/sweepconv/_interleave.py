@@ -56,19 +56,18 @@ def interleaved(g: Geometry) -> Geometry:
                    pads=(*g.pads[:-1], (0, g.out_size[-1] + k - 1 - size)))
 
 
-def filters(g: Geometry, w: Array) -> Array:
-    """w of that sweep: (O, s*C, *kernel), channels of one place side by side."""
-    h = interleaved(g)
-    s, k = g.stride[-1], h.kernel[-1]
+def filters(g: Geometry, other: Geometry, w: Array) -> Array:
+    """w of that other sweep: (O, s*C, *kernel), channels of one place side by side."""
+    s, k = g.stride[-1], other.kernel[-1]
     taps = np.zeros((*w.shape[:-1], k * s), w.dtype)
     taps[..., :w.shape[-1]] = w
     places = np.moveaxis(taps.reshape(*w.shape[:-1], k, s), -1, 1)
-    return places.reshape(h.w_shape)
+    return places.reshape(other.w_shape)
 
 
-def empty(g: Geometry, dtype: np.dtype) -> Array:
+def empty(other: Geometry, dtype: np.dtype) -> Array:
     """dx of that sweep, with its channels last in memory."""
-    n, channels, *size = interleaved(g).x_shape
+    n, channels, *size = other.x_shape
     return np.moveaxis(np.empty((n, *size, channels), dtype), -1, 1)
 
 

@@ -110,7 +110,7 @@ def remember(key: Any, b: Any, keywords: Any, g: Geometry, shape: tuple[int, ...
              plan: _sweep.Plan, *, reduces: bool = False, transposed: bool = False) -> None:
     """Keep what `again` needs of a call that was one sweep of `plan`."""
     table = _table(b)
-    if key is None or plan.nbytes > SMALL_PLAN:
+    if plan.nbytes > SMALL_PLAN:
         return
     if len(table) >= MOST_KNOWN:
         table.clear()
