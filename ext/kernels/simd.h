@@ -41,6 +41,16 @@
  * hoisted out of the loop, each into a register, of which there are too few. */
 #define OPAQUE(x) __asm__ volatile("" : "+r"(x))
 
+/* A vector that is loaded once, for it may have changed: loads that each of its uses repeats are what
+ * limits a tile. */
+#if defined(__x86_64__)
+#define LOADED(x) __asm__("" : "+v"(x))
+#elif defined(__aarch64__)
+#define LOADED(x) __asm__("" : "+w"(x))
+#else
+#define LOADED(x) (void)(x)
+#endif
+
 /* Elements of users' arrays may stand at any address. */
 typedef float sc_float_any __attribute__((aligned(1)));
 typedef double sc_double_any __attribute__((aligned(1)));

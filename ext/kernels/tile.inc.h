@@ -7,6 +7,7 @@
  *                                  are pixels, whose sums are added up at the end
  *     SC_SPREAD  vector * one      lanes are pixels
  *     SC_EACH    vector * vector   rows are pixels, lanes are twice as many groups
+ *     SC_CROSS   vector * one      rows are outputs, lanes are the pixels of each half
  *
  * The rows come in two halves with a base pointer each, so that one tile can serve the ends of two
  * image rows, and so that all row offsets stay in registers.  All loops over rows and vectors
@@ -20,7 +21,17 @@ static inline __attribute__((always_inline)) void NAME(step)(
     const ptrdiff_t *row, const T *w)
 {
     enum { VL = sizeof(VECTOR) / sizeof(T) };
-    VECTOR wv[2];
+    VECTOR wv[2], one[TALL_HALF];
+    if (kind == SC_CROSS) {
+        UNROLL for (int i = 0; i < half; i++) one[i] = w[i] - (VECTOR){0};
+        UNROLL for (int h = 0; h < 2; h++)
+            UNROLL for (int v = 0; v < nv; v++) {
+                VECTOR each = LOAD((h ? xb : xa) + v * VL);
+                LOADED(each);
+                UNROLL for (int i = 0; i < half; i++) sum[h * half + i][v] += each * one[i];
+            }
+        return;
+    }
     UNROLL for (int v = 0; v < nv; v++) {
         if (kind == SC_SPREAD) wv[v] = *w - (VECTOR){0}; /* -0 stays what it is */
         else wv[v] = LOAD(w + v * VL);
@@ -126,6 +137,7 @@ TILES(SC_OUTER)
 TILES(SC_LANES)
 TILES(SC_SPREAD)
 TILES(SC_EACH)
+TILES(SC_CROSS)
 #undef TILES
 
 #define KIND(kind) \

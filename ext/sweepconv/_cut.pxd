@@ -10,12 +10,12 @@ from libc.stdint cimport uintptr_t
 from sweepconv._box cimport AXES, Extents, Phase, ceil_div, idx
 from sweepconv._items cimport Item
 from sweepconv._kernels cimport (
-    SC_EACH, SC_LANES, SC_MOST_HALF, SC_OUTER, SC_SPREAD, sc_item, sc_line, sc_pair,
+    SC_CROSS, SC_EACH, SC_LANES, SC_MOST_HALF, SC_OUTER, SC_SPREAD, sc_item, sc_line, sc_pair,
 )
 from sweepconv._panel cimport contiguous_filters
 from sweepconv._planes cimport channel_pitch, plane_size
 from sweepconv._runs cimport Pair, Run, Runs
-from sweepconv._shifts cimport OUTER_COST, SPREAD_COST, shifted_bytes, single_cost
+from sweepconv._shifts cimport SPREAD_COST, shifted_bytes, single_cost
 from sweepconv._task cimport (
     FEW_CHANNELS, FEW_TARGETS, INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS,
     WIDE_CHANNELS, Sweep, best_half, channel_block, most_vectors, tile_edge, tile_positions,
@@ -33,8 +33,14 @@ cdef enum:
     PLANE_BYTES = 512 * 1024  # planes of a block and its sums: half of them in the second level
     LEAST_PLANE = 512         # pixels
     MOST_PLANE = 16384
-    TURN = 200                # to transpose an element, in hundredths of a vector multiply-add
-    OPEN_PLANE = 300 * 1000   # to begin with a plane, in the same
+    # Costs in hundredths of a vector multiply-add:
+    LONE_VECTOR = 115         # of a step where a tile is one vector wide
+    CROSS_COST = 145          # of a tap of a target whose lanes are pixels
+    TURN = 150                # to transpose an element
+    TURN_LANES = 200          # the same into lanes of groups
+    LOOSE = 3000              # to write a pixel whose targets do not fill vectors
+    OPEN_PLANE = 50 * 1000    # to begin with a plane
+    OPEN_PLANES = 250 * 1000  # and with those of a group
     TASK_TARGETS = 256        # filters' targets that share one packing of the source
     BLOCK_TILES = 28          # Winograd
     HELD_TARGETS = 64         # Winograd: those whose products are held at once
@@ -65,12 +71,6 @@ cdef inline idx widest_block(const Sweep *s, const Extents *e) noexcept nogil:
                          s.targets)
 
 
-cdef inline idx plane_rows(const Sweep *s) noexcept nogil:
-    """Rows of tiles for all targets of a group; one or two take a tile of pixels each."""
-    cdef idx tiles = ceil_div(s.targets, 2 * s.tile.half)
-    return s.targets if s.targets <= 2 else 2 * tiles * ceil_div(s.targets, 2 * tiles)
-
-
 cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noexcept nogil:
     """Of a sum over planes, in hundredths of a vector multiply-add for each pixel and group.
 
@@ -81,16 +81,24 @@ cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noex
     cdef idx wide = rows * plane_size(e.outputs[2], e.span[2], max(e.stride[2], <idx>1))
     wide = ceil_div(wide, vector) * vector
     if gathers:
-        cost = single_cost(s, e) if s.targets <= 2 else <idx>OUTER_COST
-        cost *= plane_rows(s)
-        cost += lanes * OPEN_PLANE // (pixels * max(filter_panel_steps(e), <idx>1))
+        cost = single_cost(s, e) if s.targets == 1 else s.targets * <idx>CROSS_COST
+        cost += lanes * (OPEN_PLANE + OPEN_PLANES // max(s.sources, 1)) // (
+            pixels * max(filter_panel_steps(e), <idx>1))
     elif e.stride[2] > 1:
         return -1
     else:
         cost = 200 if s.targets == 1 else 115 * ceil_div(s.targets, 2) * 2
         if e.joined == 1:
             cost *= 2
+    if s.targets == 1 or not gathers:  # less alike on other machines
+        cost += cost // 4
     return cost * wide // pixels // lanes
+
+
+cdef inline idx values_cost(const Sweep *s) noexcept nogil:
+    """Of a tap of all targets of a group whose lanes are targets, in the same."""
+    cdef idx lanes = s.tile.nb // 2, vectors = ceil_div(s.targets, lanes)
+    return vectors * 100 if vectors > 1 else <idx>LONE_VECTOR
 
 
 cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last) noexcept nogil:
@@ -101,13 +109,19 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last
     cdef idx lanes = s.tile.nb // 2, planes = planes_cost(s, e, gathers) * s.all_groups
     cdef idx outer = s.all_groups * ceil_div(s.targets, lanes) * 100
     cdef idx groups = ceil_div(s.all_groups, lanes) * s.targets * 100
-    if gathers and not last:
-        groups += TURN * s.all_groups * (s.sources + s.targets) // max(
-            s.sources * filter_panel_steps(e), <idx>1)
-    if planes >= 0 and s.targets <= FEW_TARGETS and 5 * planes < 4 * min(outer, groups):
-        s.kind = SC_LANES if not gathers else SC_SPREAD if s.targets <= 2 else SC_OUTER
-        s.planes, s.lanes, s.rows = True, 1, plane_rows(s)
-        s.half = max(s.rows // (2 * ceil_div(s.rows, 2 * s.tile.half)), 1)
+    cdef idx values = s.all_groups * values_cost(s)
+    cdef idx elements = s.all_groups * (s.sources + s.targets)
+    cdef idx steps = max(s.sources * filter_panel_steps(e), <idx>1)
+    if gathers and s.targets % lanes:
+        values += LOOSE * s.all_groups // steps
+    if gathers and last:
+        planes += TURN * elements // steps
+    elif gathers:
+        values += TURN * elements // steps
+        groups += TURN_LANES * elements // steps
+    if 0 <= planes < min(values, groups) and s.targets <= FEW_TARGETS:
+        s.kind = SC_LANES if not gathers else SC_SPREAD if s.targets == 1 else SC_CROSS
+        s.planes, s.lanes, s.rows = True, 1, s.targets
         s.columns = max(s.targets, 1) if gathers else 2
         s.shifted = s.kind == SC_SPREAD and single_cost(s, e) < SPREAD_COST
         set_groups(s)

@@ -5,6 +5,7 @@ cdef extern from "kernels.h" nogil:
         SC_LANES
         SC_SPREAD
         SC_EACH
+        SC_CROSS
         SC_DATA2
         SC_FILTER2
         SC_OUTPUT2

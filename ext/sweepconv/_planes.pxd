@@ -113,8 +113,8 @@ cdef inline Piece next_piece(const Block *b, int a, idx residue, idx size, idx a
 
 
 cdef inline void pack_plane(const Sweep *s, const Block *b, const Planes *p, const char *source,
-                            const idx *residue, char *panel) noexcept nogil:
-    """One plane of a channel, [n][d][h][w]: pieces of h and w move as one matrix."""
+                            idx channels, const idx *residue, char *panel) noexcept nogil:
+    """One plane of each channel, [n][d][h][w]: pieces of h and w move as matrices."""
     cdef idx itemsize = s.tile.itemsize, n, i, d, at, column
     cdef Piece y, x
     cdef char *to
@@ -129,36 +129,48 @@ cdef inline void pack_plane(const Sweep *s, const Block *b, const Planes *p, con
                 while column < p.size[3]:
                     x = next_piece(b, 3, residue[2], p.size[3], column)
                     move_piece(s, p, source + (b.low[0] + n) * s.source.batch
-                               + d * s.source.space[0], &y, &x, d < 0, to)
+                               + d * s.source.space[0], channels, &y, &x, d < 0, to)
                     column += x.count
                 at += y.count
 
 
-cdef inline void move_piece(const Sweep *s, const Planes *p, const char *source, const Piece *y,
-                            const Piece *x, bint empty, char *plane) noexcept nogil:
-    """One piece of h and w from (n, d) of the source to (n, d) of the plane."""
-    cdef idx itemsize = s.tile.itemsize, i
-    plane += (y.first * p.pitch[2] + x.first) * itemsize
-    if not empty and y.index >= 0 and x.index >= 0:
-        s.tile.move(plane, p.pitch[2] * itemsize, itemsize,
-                    source + y.index * s.source.space[1] + x.index * s.source.space[2],
-                    y.pace * s.source.space[1], x.pace * s.source.space[2], y.count, x.count)
+cdef inline void move_piece(const Sweep *s, const Planes *p, const char *source, idx channels,
+                            const Piece *y, const Piece *x, bint empty,
+                            char *plane) noexcept nogil:
+    """One piece of h and w from (n, d) of the source to (n, d) of the plane of each channel.
+
+    Matrices are those of h and w, or of channels and w where channels come last in memory."""
+    cdef idx itemsize = s.tile.itemsize, channel = p.channel * itemsize, row = p.pitch[2] * itemsize
+    cdef idx y_pace = y.pace * s.source.space[1], x_pace = x.pace * s.source.space[2], i, c
+    plane += y.first * row + x.first * itemsize
+    if empty or y.index < 0 or x.index < 0:
+        for c in range(channels):
+            for i in range(y.count):
+                memset(plane + c * channel + i * row, 0, x.count * itemsize)
         return
-    for i in range(y.count):
-        memset(plane + i * p.pitch[2] * itemsize, 0, x.count * itemsize)
+    source += y.index * s.source.space[1] + x.index * s.source.space[2]
+    if s.source.channel == itemsize and channels > 1:
+        for i in range(y.count):
+            s.tile.move(plane + i * row, channel, itemsize, source + i * y_pace, itemsize, x_pace,
+                        channels, x.count)
+        return
+    for c in range(channels):
+        s.tile.move(plane + c * channel, row, itemsize, source + c * s.source.channel, y_pace,
+                    x_pace, y.count, x.count)
 
 
 cdef inline void pack_planes(const Sweep *s, const Block *b, const Planes *p, idx first,
                              idx channels, idx beyond, char *panel) noexcept nogil:
     """The planes of `channels` channels from `first`, and `beyond` bytes of zeros after them."""
     cdef idx residue[3]
-    cdef idx c, i
-    for c in range(first, first + channels):
-        for i in range(b.stride[1] * b.stride[2] * b.stride[3]):
-            residue[0] = i // (b.stride[2] * b.stride[3])
-            residue[1] = i // b.stride[3] % b.stride[2]
-            residue[2] = i % b.stride[3]
-            pack_plane(s, b, p, s.source.data + c * s.source.channel, residue, panel)
-            panel += p.plane * s.tile.itemsize
-        panel += (p.channel - b.stride[1] * b.stride[2] * b.stride[3] * p.plane) * s.tile.itemsize
-    memset(panel, 0, beyond)
+    cdef idx c, i, residues = b.stride[1] * b.stride[2] * b.stride[3], itemsize = s.tile.itemsize
+    for i in range(residues):
+        residue[0] = i // (b.stride[2] * b.stride[3])
+        residue[1] = i // b.stride[3] % b.stride[2]
+        residue[2] = i % b.stride[3]
+        pack_plane(s, b, p, s.source.data + first * s.source.channel, channels, residue,
+                   panel + i * p.plane * itemsize)
+    for c in range(channels):
+        memset(panel + (c * p.channel + residues * p.plane) * itemsize, 0,
+               (p.channel - residues * p.plane) * itemsize)
+    memset(panel + channels * p.channel * itemsize, 0, beyond)

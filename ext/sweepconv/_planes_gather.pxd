@@ -1,24 +1,29 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
 """The tasks of forward and input gradient where lanes are pixels, see `_planes.pxd`.
 
-Few targets are the rows of a tile: SC_OUTER with the roles of its operands exchanged.  One or two
-take SC_SPREAD, whose rows are pixels further on, or SC_OUTER where filters are long, see
-`_shifts.pxd`.  As in `_gather.pxd`, one task owns an output, and its order of summation follows
+Few targets are the rows of a tile, SC_CROSS.  One takes SC_SPREAD, whose rows are pixels further
+on, or SC_OUTER where filters are long, see `_shifts.pxd`.  As in `_gather.pxd`, one task owns an output, and its order of summation follows
 from taps and channels alone.
 """
 
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, idx
-from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, call_one, sc_item, sc_line, sc_pair, sc_steps
+from sweepconv._kernels cimport (
+    SC_CROSS, SC_OUTER, SC_SPREAD, sc_item, sc_line, sc_pair, sc_steps,
+)
 from sweepconv._panel cimport even_taps, tap_offset, target_at, target_steps
 from sweepconv._planes cimport Planes, count_lines, find_planes, line_at, pack_planes, plane_taps
 from sweepconv._runs cimport find_lines
-from sweepconv._shifts cimport filter_bytes, pack_shifts, shift_steps, shifted_at
+from sweepconv._shifts cimport pack_shifts, shift_steps, shifted_at
 from sweepconv._task cimport (
-    INIT, LINES, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, channel_block, cut_task, find_box,
-    spread_bias, tap_block,
+    FEW_TARGETS, INIT, LINES, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, channel_block, cut_task,
+    find_box, spread_bias, tap_block,
 )
+
+
+cdef enum:
+    CROSS_HALF = 6
 
 
 cdef inline idx sum_row(const Sweep *s, const Planes *p) noexcept nogil:
@@ -28,7 +33,7 @@ cdef inline idx sum_row(const Sweep *s, const Planes *p) noexcept nogil:
 
 
 cdef struct Spread:
-    # The pieces of a block that are rows of SC_SPREAD, nb pixels each, in runs of two lengths.
+    # The pieces of a block, nb pixels each, in runs of two lengths: the rows of SC_SPREAD.
     sc_pair *pair        # `pairs` of each length, and one of halves of one vector if `odd`
     sc_pair *end
     idx rows[2]
@@ -41,59 +46,24 @@ cdef inline void plane_steps(const Sweep *s, Block *b, const Planes *p, const id
                              idx first, idx taken, idx channels, sc_line *line,
                              sc_steps *t) noexcept nogil:
     """Steps of some taps of all channels of a panel: each tap a line of channels, in the order of
-    `_gather.pxd`; neighbouring taps of one channel are one line too.
-
-    The operands of SC_OUTER have their roles exchanged.
-    """
-    cdef idx i, plane, filter
-    t.line, t.ks, t.ws = line, p.channel, 1
+    `_gather.pxd`; neighbouring taps of one channel are one line too."""
+    cdef idx i
+    t.line, t.ks, t.ws = line, p.channel, s.targets
     if channels == 1:
         b.scale = t.ks = 1
-        t.len = find_lines(b, &b.taps, start, first, taken, b.stride[3] == 1, 1, 1, line,
+        t.len = find_lines(b, &b.taps, start, first, taken, b.stride[3] == 1, 1, s.targets, line,
                            &t.lines)
     else:
         for i in range(taken):
-            line[i].x, line[i].w = start[first + i], i * channels
+            line[i].x, line[i].w = start[first + i], i * channels * s.targets
         t.lines, t.len = taken, channels
-    if s.kind == SC_OUTER:
-        for i in range(t.lines):
-            plane, filter = line[i].x, line[i].w
-            line[i].x, line[i].w = filter * s.rows, plane
-        t.ks, t.ws = s.rows, t.ks
-
-
-cdef inline void sum_rows(const Sweep *s, const Planes *p, idx at, const char *planes,
-                          const char *filters, const char *init, const sc_steps *t, idx sum_pitch,
-                          char *sums) noexcept nogil:
-    """All targets of one line of outputs, from `at` on: targets are rows of the tile."""
-    cdef idx itemsize = s.tile.itemsize, nb = s.tile.nb, last = at + p.length, row
-    cdef idx half_sums = s.half * sum_pitch * itemsize, half_init = s.half * nb * itemsize
-    cdef char *to
-    cdef const char *start
-    cdef int vectors
-    while at < last:
-        vectors = 2 if 2 * (last - at) > nb else 1
-        row = 0
-        while row < s.rows:
-            to = sums + (row * sum_pitch + at) * itemsize
-            start = to
-            if init != NULL:
-                start = init + row * nb * itemsize
-            call_one(
-                s.tile.tile[SC_OUTER][vectors - 1][s.half - 1],
-                to, to + half_sums, sum_pitch, start,
-                start + (half_sums if init == NULL else half_init),
-                sum_pitch if init == NULL else nb, filters + row * itemsize,
-                filters + (row + s.half) * itemsize, 1, t.ks, t.line, t.lines, t.len,
-                planes + at * itemsize, t.ws)
-            row += 2 * s.half
-        at += nb
 
 
 cdef inline void find_spread(const Sweep *s, const Block *b, const Planes *p,
                              Spread *q) noexcept nogil:
     """Runs of pieces of all lines, as long as each other but for one piece, in pairs."""
-    cdef idx nb = s.tile.nb, pieces = ceil_div(p.length, nb), each = ceil_div(pieces, s.tile.half)
+    cdef idx nb = s.tile.nb, most = s.tile.half if s.kind == SC_SPREAD else 1
+    cdef idx pieces = ceil_div(p.length, nb), each = ceil_div(pieces, most)
     cdef idx lines = count_lines(b, p), longer = pieces % each, per_line, first, rows, line, at
     cdef idx k, j, _i
     cdef sc_pair *pair = q.pair
@@ -132,10 +102,42 @@ cdef inline void start_spread(Spread *q, bint from_init) noexcept nogil:
         pair += 1
 
 
+cdef inline idx cross_half(const Sweep *s) noexcept nogil:
+    """Rows of SC_CROSS, at most: filters are in registers too."""
+    return min(s.tile.half, <idx>CROSS_HALF)
+
+
+cdef inline void sum_cross(const Sweep *s, const Spread *q, const sc_item *item, idx items,
+                           idx half, sc_steps *t) noexcept nogil:
+    """`half` targets of each item: rows of the tile are targets."""
+    if items:
+        s.tile.tile[SC_CROSS][1][half - 1](item, items, q.pair, q.pairs[1], t)
+        s.tile.tile[SC_CROSS][0][half - 1](item, items, q.pair + q.pairs[1], q.odd[1], t)
+
+
+cdef inline void sum_targets(const Sweep *s, const Spread *q, const char *planes,
+                             const char *filters, const char *init, idx sum_pitch, sc_steps *t,
+                             char *sums) noexcept nogil:
+    """All targets of all lines: items of as many targets as each other, but for one."""
+    cdef sc_item item[FEW_TARGETS]
+    cdef idx itemsize = s.tile.itemsize, items = ceil_div(s.targets, cross_half(s))
+    cdef idx half = s.targets // items, longer = s.targets % items, i
+    t.to_row, t.start_row = sum_pitch, sum_pitch if init == NULL else s.tile.nb
+    for i in range(items):
+        item[i].x, item[i].w, item[i].to = planes, filters, sums
+        item[i].start = sums if init == NULL else init
+        filters += (half + (i < longer)) * itemsize
+        sums += (half + (i < longer)) * sum_pitch * itemsize
+        if init != NULL:
+            init += (half + (i < longer)) * s.tile.nb * itemsize
+    sum_cross(s, q, item, longer, half + 1, t)
+    sum_cross(s, q, item + longer, items - longer, half, t)
+
+
 cdef inline void sum_spread(const Sweep *s, const Spread *q, bint shifted, const char *planes,
                             const char *filters, const char *init, sc_steps *t,
                             char *sums) noexcept nogil:
-    """One target of all lines: rows of the tile are pixels further on."""
+    """The one target of all lines: rows of the tile are pixels further on."""
     cdef const sc_pair *pair = q.pair
     cdef sc_item item
     cdef idx k, vectors, count
@@ -199,24 +201,22 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread 
                               idx group, const idx *taps, char *scratch) noexcept nogil:
     """All sums of one group for the block b of outputs."""
     cdef idx total = box_taps(b.phase), block = channel_block(total, s.sources, s.targets)
-    cdef idx most, count, c = 0, first, taken, i, r, itemsize = s.tile.itemsize, at
+    cdef idx most, count, c = 0, first, taken, at
     cdef idx sum_pitch = sum_row(s, p)
     cdef char *sums = scratch + s.at[PIXELS]
     cdef char *init = scratch + s.at[INIT]
     cdef const char *start = init
     cdef const char *filters = s.panel_data + (box * s.groups + group) * s.panel_bytes
     cdef const Phase *const *phase = <const Phase *const *>b.phase
-    cdef const char *each
     cdef bint shifted = False
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef sc_steps t
     spread_bias(s, phase, group * s.targets, s.targets, init)
-    memset(init + s.targets * s.tile.nb * itemsize, 0,
-           (s.rows - s.targets) * s.tile.nb * itemsize)
     while True:
         count = min(block, s.sources - c) if total else 0
         if count:
-            pack_planes(s, b, p, group * s.sources + c, count, 2 * s.tile.nb * itemsize, scratch)
+            pack_planes(s, b, p, group * s.sources + c, count, 2 * s.tile.nb * s.tile.itemsize,
+                        scratch)
             shifted = s.shifted and finite_planes(s, b, p, scratch)
         first, most = 0, tap_block(b.phase, max(count, 1))
         while True:
@@ -225,20 +225,13 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread 
                 shift_steps(s, b, taps, first, taken, line, &t)
             else:
                 plane_steps(s, b, p, taps, first, taken, count, line, &t)
-            at = (c * total + first * count) * itemsize  # of one target
-            if s.kind == SC_OUTER:
-                for i in range(count_lines(b, p)):
-                    sum_rows(s, p, line_at(b, p, i), scratch, filters + at * s.rows, start, &t,
-                             sum_pitch, sums)
+            at = (c * total + first * count) * s.targets * s.tile.itemsize
+            start_spread(q, start != NULL)
+            if s.kind == SC_CROSS:
+                sum_targets(s, q, scratch, filters + at, start, sum_pitch, &t, sums)
             else:
-                start_spread(q, start != NULL)
-                for r in range(s.targets):
-                    each = filters + at + r * s.sources * total * itemsize
-                    if shifted:
-                        each = filters + shifted_at(s, phase) + r * filter_bytes(s, phase)
-                    sum_spread(s, q, shifted, scratch, each,
-                               start if start == NULL else start + r * s.tile.nb * itemsize, &t,
-                               sums + r * sum_pitch * itemsize)
+                sum_spread(s, q, shifted, scratch,
+                           filters + (shifted_at(s, phase) if shifted else at), start, &t, sums)
             start = NULL
             first += taken
             if not taken or first == total:
@@ -262,19 +255,17 @@ cdef inline void planes_task(const Sweep *s, idx task, char *scratch) noexcept n
     find_planes(&b, s.tile.nb, &p)
     plane_taps(&b, &p, taps)
     q.pair = <sc_pair *>(scratch + s.at[RUNS])
-    if s.kind == SC_SPREAD:
-        find_spread(s, &b, &p, &q)
+    find_spread(s, &b, &p, &q)
     for group in range(part.group, part.last_group):
         planes_group(s, &b, &p, &q, part.box, group, taps, scratch)
 
 
-# Filter panels: [box][group][channel block][tap][channel][rows], or for SC_SPREAD
-# [box][group][target][channel block][tap][channel] and what `_shifts.pxd` adds.
+# Filter panels: [box][group][channel block][tap][channel][target], and what `_shifts.pxd` adds.
 
 cdef inline void pack_planes_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
     cdef const Phase *phase[3]
-    cdef idx group = task % s.groups, itemsize = s.tile.itemsize, step, target
-    cdef idx taps, block, count, first = 0, c, m, run, pace
+    cdef idx group = task % s.groups, itemsize = s.tile.itemsize
+    cdef idx taps, block, count, first = 0, c, m, run, pace, step = s.targets * itemsize
     cdef char *panel = s.panel_data + task * s.panel_bytes
     cdef char *to = panel
     cdef char *bank
@@ -283,9 +274,6 @@ cdef inline void pack_planes_task(const Sweep *s, idx task, char *scratch) noexc
     taps = box_taps(phase)
     block = channel_block(taps, s.sources, s.targets)
     memset(panel, 0, s.panel_bytes)
-    step, target = s.rows * itemsize, itemsize
-    if s.kind == SC_SPREAD:
-        step, target = itemsize, s.sources * taps * itemsize
     while first < s.sources and taps:
         count = min(block, s.sources - first)
         for c in range(count):
@@ -294,7 +282,7 @@ cdef inline void pack_planes_task(const Sweep *s, idx task, char *scratch) noexc
             m = 0
             while m < taps:
                 run = even_taps(phase, &s.filters, m, taps - m, &pace)
-                s.tile.move(to + (m * count + c) * step, count * step, target,
+                s.tile.move(to + (m * count + c) * step, count * step, itemsize,
                             bank + tap_offset(phase, &s.filters, m), pace, s.filters.target, run,
                             s.targets)
                 m += run

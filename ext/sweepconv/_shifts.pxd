@@ -49,35 +49,27 @@ cdef inline void shift_steps(const Sweep *s, Block *b, const idx *start, idx fir
         line[i].w = shifted_steps(s, first + i * piece, piece) * s.tile.nb
 
 
-# Filter panels: after those of SC_SPREAD [target][piece][step][nb].
-
-cdef inline idx shifted_bytes(const Sweep *s, const Phase *const *phase) noexcept nogil:
-    return s.targets * filter_bytes(s, phase)
-
+# Filter panels: after those of SC_SPREAD [piece][step][nb].
 
 cdef inline idx shifted_at(const Sweep *s, const Phase *const *phase) noexcept nogil:
     """Where they begin in a filter panel, in bytes."""
     return s.panel_bytes - shifted_bytes(s, phase)
 
 
-cdef inline idx filter_bytes(const Sweep *s, const Phase *const *phase) noexcept nogil:
-    """Of one target."""
+cdef inline idx shifted_bytes(const Sweep *s, const Phase *const *phase) noexcept nogil:
     cdef idx steps = shifted_steps(s, box_taps(phase), piece_taps(phase))
     return steps * s.tile.nb * s.tile.itemsize
 
 
 cdef inline void pack_shifts(const Sweep *s, const Phase *const *phase, const char *filters,
                              char *panel) noexcept nogil:
-    """Of all targets, from their filters [target][tap]; the panel is zero."""
+    """Of the one target, from its filter; the panel is zero."""
     cdef idx taps = box_taps(phase), piece = piece_taps(phase), itemsize = s.tile.itemsize
-    cdef idx row = s.tile.nb * itemsize, low, lane, i, _r
+    cdef idx row = s.tile.nb * itemsize, low, lane, i
     cdef char *to
-    for _r in range(s.targets):
-        for i in range(ceil_div(taps, piece)):
-            low = i * piece
-            to = panel + shifted_steps(s, low, piece) * row
-            for lane in range(s.tile.nb):
-                s.tile.move(to + lane * (row + itemsize), row, itemsize, filters + low * itemsize,
-                            itemsize, itemsize, min(piece, taps - low), 1)
-        filters += taps * itemsize
-        panel += filter_bytes(s, phase)
+    for i in range(ceil_div(taps, piece)):
+        low = i * piece
+        to = panel + shifted_steps(s, low, piece) * row
+        for lane in range(s.tile.nb):
+            s.tile.move(to + lane * (row + itemsize), row, itemsize, filters + low * itemsize,
+                        itemsize, itemsize, min(piece, taps - low), 1)
