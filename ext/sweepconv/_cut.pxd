@@ -34,7 +34,7 @@ cdef enum:
     LEAST_PLANE = 512         # pixels
     MOST_PLANE = 16384
     # Costs in hundredths of a vector multiply-add:
-    LONE_VECTOR = 115         # of a step where a tile is one vector wide
+    LONE_VECTOR = 115         # of a step where a tile is one vector wide, or lanes are groups
     CROSS_COST = 145          # of a tap of a target whose lanes are pixels
     TURN = 150                # to transpose an element
     TURN_LANES = 200          # the same into lanes of groups
@@ -97,7 +97,7 @@ cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noex
 
 cdef inline idx values_cost(const Sweep *s) noexcept nogil:
     """Of a tap of all targets of a group whose lanes are targets, in the same."""
-    cdef idx lanes = s.tile.nb // 2, vectors = ceil_div(s.targets, lanes)
+    cdef idx vectors = ceil_div(s.targets, s.tile.nb // 2)
     return vectors * 100 if vectors > 1 else <idx>LONE_VECTOR
 
 
@@ -107,8 +107,7 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last
     It follows from the filters, one image, and for `gather`, where it changes no bit, from whether
     channels come last in memory: else groups in lanes take a transposition each way."""
     cdef idx lanes = s.tile.nb // 2, planes = planes_cost(s, e, gathers) * s.all_groups
-    cdef idx outer = s.all_groups * ceil_div(s.targets, lanes) * 100
-    cdef idx groups = ceil_div(s.all_groups, lanes) * s.targets * 100
+    cdef idx groups = ceil_div(s.all_groups, lanes) * s.targets * LONE_VECTOR
     cdef idx values = s.all_groups * values_cost(s)
     cdef idx elements = s.all_groups * (s.sources + s.targets)
     cdef idx steps = max(s.sources * filter_panel_steps(e), <idx>1)
@@ -125,7 +124,7 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last
         s.columns = max(s.targets, 1) if gathers else 2
         s.shifted = s.kind == SC_SPREAD and single_cost(s, e) < SPREAD_COST
         set_groups(s)
-    elif groups < outer:
+    elif groups < values and s.all_groups > 1:
         s.kind, s.lanes, s.columns = SC_LANES, lanes, 2
         if s.targets == 1 and s.all_groups > lanes:
             s.kind, s.lanes, s.columns = SC_EACH, 2 * lanes, 1
