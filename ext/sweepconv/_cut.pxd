@@ -469,12 +469,19 @@ cdef inline bint takes_patches(const Sweep *s, const Extents *e) noexcept nogil:
             and filters_lie_flat(s))
 
 
+cdef inline idx odd_lines(const Sweep *s, idx values) noexcept nogil:
+    """A pitch of at least so many values, an odd number of lines of the cache: then rows are spread
+    over all its sets."""
+    cdef idx line = ALIGN // s.tile.itemsize
+    return (ceil_div(values, line) // 2 * 2 + 1) * line
+
+
 cdef inline idx lay_out_patches(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Patches that stay in the second-level cache, and a task for each thread if targets allow it;
     the number of tasks.
 
     `panel_bytes` is here what a task makes of a filter, `chunk` its targets, and `rows` these
-    filled up to whole tiles."""
+    filled up to whole tiles and lines."""
     cdef idx itemsize = s.tile.itemsize, pixels = most_pixels(s), taps = filter_panel_steps(e), most
     most = max(PATCH_BYTES // (pixels * taps * itemsize) // 8 * 8, <idx>8)
     s.source_chunks = ceil_div(s.sources, min(most, s.source_chunk))
@@ -486,7 +493,7 @@ cdef inline idx lay_out_patches(Sweep *s, const Extents *e, int threads) noexcep
         s.chunks += 1
     s.chunk = ceil_div(ceil_div(s.targets, s.chunks), 2 * s.half) * 2 * s.half
     s.chunks = ceil_div(s.targets, s.chunk)
-    s.rows = s.chunk
+    s.rows = odd_lines(s, s.chunk)  # steps of a row, a pixel each, in all sets
     s.panel_bytes = ceil_div(taps * s.source_chunk, s.tile.nb) * s.tile.nb * itemsize
     lay_out(s, pixels * s.panel_bytes, pixels * s.rows * itemsize,
             2 * s.half * s.tile.nb * itemsize + s.size[0] * s.panel_bytes,
@@ -559,7 +566,7 @@ cdef inline idx lay_out_batch_reduce(Sweep *s, const Extents *e, int threads) no
     outputs allow it; the number of tasks.  `rows` are here the values of an image in a band of x,
     and `panel_bytes` is what the spare half of a tile takes."""
     cdef idx row = s.tile.nb * s.tile.itemsize, taps = filter_panel_steps(e), x, dy
-    cdef idx run = s.phase_count[2], line = ALIGN // s.tile.itemsize
+    cdef idx run = s.phase_count[2]
     cdef idx rows = s.phase_count[0] * s.phase_count[1] * s.all_groups
     s.chunk = min(s.targets, <idx>HELD_TARGETS)
     s.chunks = ceil_div(s.targets, s.chunk)
@@ -574,8 +581,7 @@ cdef inline idx lay_out_batch_reduce(Sweep *s, const Extents *e, int threads) no
     s.source_chunks = ceil_div(s.sources, s.source_chunk)
     s.source_chunk = ceil_div(s.sources, s.source_chunks)
     s.size[3] = run
-    s.rows = x // s.batch // s.tile.itemsize * s.source_chunk
-    s.rows = (ceil_div(s.rows, line) // 2 * 2 + 1) * line  # odd lines: images in all sets
+    s.rows = odd_lines(s, x // s.batch // s.tile.itemsize * s.source_chunk)  # images in all sets
     s.panel_bytes = SC_MOST_HALF * taps * row
     lay_out(s, run * dy, taps * s.source_chunk * row, s.panel_bytes,
             taps * s.source_chunk * row if s.accumulate else 0, 0, sizeof(sc_line),
