@@ -63,6 +63,11 @@ static inline __attribute__((always_inline)) void NAME(one)(
     UNROLL for (int i = 0; i < 2 * half; i++)
         UNROLL for (int v = 0; v < nv; v++) sum[i][v] = (VECTOR){0};
 
+    if (kind == SC_OUTER)
+        UNROLL for (int i = 0; i < 2 * half; i++) {
+            const int h = i >= half, r = i - h * half;
+            __builtin_prefetch((T *)((char *)item->to + pair->to[h]) + r * s->to_row, 1);
+        }
     for (const sc_line *line = s->line, *end = line + s->lines; line < end; line++) {
         const T *xa = (const T *)((const char *)item->x + pair->x[0]) + line->x;
         const T *xb = (const T *)((const char *)item->x + pair->x[1]) + line->x;

@@ -49,7 +49,10 @@ cdef enum:
     X_BAND_BYTES = 384 * 1024  # the same for the weight gradient, whose sums are few
     SUMS_BYTES = 64 * 1024    # and these sums, of one filter panel
     LEAST_IMAGES = 8
-    PATCH_PIXELS = 100
+    PATCH_PIXELS = 100        # up to which the filters are written at once
+    LARGE_BANK = 4 * 1024 * 1024  # of bytes: beyond the second-level cache for sure
+    LARGE_BANK_PIXELS = 400
+    PATCH_IMAGES = 4          # that are packed at once
     FEW_VALUES = 8
     IMAGE_BYTES = 256 * 1024  # local input gradient: of dx that a task sums up
     LANES_BYTES = 1024 * 1024  # the same on many images, of which most is at rest
@@ -463,9 +466,12 @@ cdef inline bint values_apart(const Sweep *s) noexcept nogil:
 cdef inline bint takes_patches(const Sweep *s, const Extents *e) noexcept nogil:
     """Whether each sum has so few pixels that writing the filters is what takes the time, and the
     channels and taps of a filter are one axis."""
-    return (s.kind == SC_OUTER and s.parts == 1 and s.batch > 0
-            and s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3] == 1
-            and most_pixels(s) <= PATCH_PIXELS
+    cdef idx pixels = most_pixels(s) * s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
+    cdef idx taps = filter_panel_steps(e), most = PATCH_PIXELS
+    cdef idx filters = e.boxes * s.all_groups * s.targets * s.sources * taps
+    if filters * s.tile.itemsize >= LARGE_BANK and (taps == 1 or s.batch >= PATCH_IMAGES):
+        most = LARGE_BANK_PIXELS
+    return (s.kind == SC_OUTER and s.parts == 1 and s.batch > 0 and pixels <= most
             and filters_lie_flat(s))
 
 
@@ -484,7 +490,7 @@ cdef inline idx lay_out_patches(Sweep *s, const Extents *e, int threads) noexcep
     filled up to whole tiles and lines."""
     cdef idx itemsize = s.tile.itemsize, pixels = most_pixels(s), taps = filter_panel_steps(e), most
     most = max(PATCH_BYTES // (pixels * taps * itemsize) // 8 * 8, <idx>8)
-    s.source_chunks = ceil_div(s.sources, min(most, s.source_chunk))
+    s.source_chunks = ceil_div(s.sources, most)
     s.source_chunk = ceil_div(s.sources, max(s.source_chunks, 1))
     s.half = best_half(s, s.targets, 1, 2)
     s.chunks = 1

@@ -13,7 +13,7 @@ from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, i
 from sweepconv._kernels cimport SC_OUTER, call_one, sc_item, sc_line, sc_pair, sc_steps
 from sweepconv._panel cimport target_at, target_steps
 from sweepconv._task cimport (
-    INIT, LINES, PIXELS, RUNS, SPARE, TAPS, Sweep, find_box, first_source, first_target,
+    INIT, LINES, PIXELS, RUNS, SPARE, TAPS, Sweep, find_block, find_box, first_source, first_target,
 )
 
 
@@ -173,7 +173,7 @@ cdef inline void sum_patches(const Sweep *s, const PatchTiles *p, const sc_line 
 
 
 cdef inline void patch_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
-    """Some channels of some filters of one group and box."""
+    """Some channels of some filters of one group and box; of later blocks added to those before."""
     cdef Block b
     cdef const Phase *phase[3]
     cdef idx *place = [0, 0, 0, 0]
@@ -184,6 +184,7 @@ cdef inline void patch_task(const Sweep *s, idx task, char *scratch) noexcept no
     cdef PatchTiles p
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef char *filters = s.filters.data + target * s.filters.target
+    cdef idx block
     cdef int a
     task //= s.chunks
     source = task % s.source_chunks * s.source_chunk
@@ -199,9 +200,15 @@ cdef inline void patch_task(const Sweep *s, idx task, char *scratch) noexcept no
     p.dy, p.panels, p.filters, p.spare = dy, scratch, filters, scratch + s.at[SPARE]
     p.zeros = NULL if s.accumulate else zeros
     memset(p.spare, 0, 2 * s.half * s.tile.nb * itemsize)
-    cut_block(&b, phase, s.batch, s.size, place)
-    pack_rows(s, &b, first_target(s, group, 0) + target, targets, dy)
-    pack_patches(s, &b, first_source(s, group) + source, sources,
-                 p.spare + 2 * s.half * s.tile.nb * itemsize, scratch)
-    p.targets, p.values, p.pixels = targets, sources * box_taps(phase), b.pixels
-    sum_patches(s, &p, line, <sc_item *>(scratch + s.at[TAPS]), <sc_pair *>(scratch + s.at[RUNS]))
+    p.targets, p.values = targets, sources * box_taps(phase)
+    for block in range(s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]):
+        find_block(s, block, place)
+        if not cut_block(&b, phase, s.batch, s.size, place) and block:
+            continue
+        p.pixels = b.pixels
+        pack_rows(s, &b, first_target(s, group, 0) + target, targets, dy)
+        pack_patches(s, &b, first_source(s, group) + source, sources,
+                     p.spare + 2 * s.half * s.tile.nb * itemsize, scratch)
+        sum_patches(s, &p, line, <sc_item *>(scratch + s.at[TAPS]),
+                    <sc_pair *>(scratch + s.at[RUNS]))
+        p.zeros = NULL
