@@ -143,6 +143,28 @@ LONG = [
     Case((1, 1, 2000), (1, 1, 200), dilation=2, padding="same"),
 ]
 
+# Images so wide, and channels so few, of x or of y, that lanes are pixels: each number of rows of a
+# tile, two heights of tiles, a piece that is alone, lines that merge and that do not.
+FEW = [
+    Case((2, 18, 33, 37), (2, 18, 3, 3), padding=1, bias=True, dtype="float32"),
+    Case((1, 20, 61, 80), (3, 20, 5, 4), padding=((2, 1), (0, 3)), stride=(1, 2)),
+    Case((1, 9, 90, 70), (5, 9, 3, 3), padding=2, stride=2, dilation=2, bias=True,
+         dtype="float32"),
+    Case((1, 20, 64, 48), (10, 20, 3, 3), padding=1, dtype="float32"),
+    Case((1, 12, 56, 44), (12, 4, 3, 3), groups=3, padding=1, dtype="float32"),
+    Case((1, 3, 81, 60), (20, 3, 5, 5), stride=2, padding=2, bias=True, dtype="float32"),
+    Case((2, 4, 7, 20, 24), (30, 4, 2, 3, 3), padding=1, padding_mode="reflect", dtype="float32"),
+    Case((3, 2, 900), (17, 2, 9), dilation=2, padding="same"),
+    Case((1, 11, 64, 40), (40, 11, 3, 3), dtype="float32"),
+]
+
+# Weight gradients of banks so large that they are written at once, by several blocks in turn.
+BANKS = [
+    Case((250, 1030), (1027, 1030), family="dense", dtype="float32"),
+    Case((5, 513, 7, 7), (520, 513, 2, 2), padding=((0, 1), (1, 0)), dtype="float32"),
+    Case((4, 37, 8, 7), (130, 37, 11, 11), padding=5),
+]
+
 # Input gradients that take the places of a stride as channels: the stride divides the kernel, or
 # not; crops, elements that no output reads, one to three axes.
 STRIDED = [

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from support import (
+    BANKS,
+    FEW,
     IMAGES,
     LAYOUTS,
     LONG,
@@ -77,7 +79,7 @@ def test_the_large_cases_run_in_threads() -> None:
     assert {case.family for case in LARGE} == set(PREFIX)
 
 
-@problems(VERBS, LARGE)
+@problems(VERBS, [*LARGE, *FEW, *BANKS])
 def test_any_number_of_threads(verb: str, case: Case) -> None:
     values = operands(verb, case)
     expected = digest(call(verb, case, values, n_threads=1))
@@ -87,7 +89,8 @@ def test_any_number_of_threads(verb: str, case: Case) -> None:
         assert digest(call(verb, case, values)) == expected
 
 
-@pytest.mark.parametrize("case", [c for c in LARGE if c.family != "dense"], ids=str)
+@pytest.mark.parametrize("case", [c for c in [*LARGE, *BANKS] if c.family != "dense"],
+                         ids=str)
 def test_any_number_of_threads_when_accumulating(case: Case) -> None:
     for kind in ("_input_grad", "_weight_grad"):
         verb = PREFIX[case.family] + kind
@@ -109,7 +112,7 @@ def batch_of(case: Case, verb: str, values: dict[str, Any], images: slice) -> Ar
 
 
 @problems([v for v in VERBS if not v.endswith("_weight_grad")],
-          [*LARGE, *IMAGES, *STRIDED, *SMALL.values()])
+          [*LARGE, *FEW, *IMAGES, *STRIDED, *SMALL.values()])
 def test_any_split_of_the_batch(verb: str, case: Case) -> None:
     values = operands(verb, case)
     whole = call(verb, case, values)
@@ -143,7 +146,7 @@ def test_one_vector_has_the_bits_of_a_batch(verb: str, sizes: tuple[int, int], d
         assert same_bits(run_on(data[i:i + 1]), whole[i:i + 1])
 
 
-@problems(["conv", "conv_input_grad"], [*LONG, *BORDERS, LARGE[0]])
+@problems(["conv", "conv_input_grad"], [*LONG, *FEW, *BORDERS, LARGE[0]])
 def test_what_is_not_finite_changes_no_bit_elsewhere(verb: str, case: Case) -> None:
     """Another kernel may run there, which adds zeros in other places: the sums are the same."""
     values = operands(verb, case)
@@ -178,7 +181,7 @@ def test_repeated_calls(verb: str) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@problems(VERBS, [*SMALL.values(), *BORDERS, *IMAGES, *STRIDED, LARGE[0], LARGE[9], LARGE[13]])
+@problems(VERBS, [*SMALL.values(), *BORDERS, *FEW, *IMAGES, *STRIDED, LARGE[0], LARGE[9], LARGE[13]])
 def test_any_memory_order_of_the_operands(verb: str, case: Case, layout: str) -> None:
     values = operands(verb, case)
     expected = digest(call(verb, case, values))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import DTYPES, ISAS, KINDS, LONG, PREFIX, VERBS, Array, child
+from support import DTYPES, FEW, ISAS, KINDS, LONG, PREFIX, VERBS, Array, child
 
 import sweepconv as sc
 from sweepconv import _kernels
@@ -103,6 +103,13 @@ def test_every_instruction_set_is_exact(
 def test_long_filters_are_exact(verb: str, isa: str) -> None:
     sc.use_isa(isa)
     check_conv(getattr(sc, verb), verb=verb, cases=LONG, fills=["exact"])
+
+
+@pytest.mark.parametrize("isa", ISAS[1:] or ISAS)
+@pytest.mark.parametrize("verb", ["conv", "conv_input_grad"])
+def test_few_channels_are_exact(verb: str, isa: str) -> None:
+    sc.use_isa(isa)
+    check_conv(getattr(sc, verb), verb=verb, cases=FEW, fills=["exact"])
 
 
 def test_integers_do_not_tell_instruction_sets_apart() -> None:

@@ -3,7 +3,7 @@ the modelled bound where they round, NaN and Inf in their receptive field and no
 
 import numpy as np
 import pytest
-from support import DTYPES, IMAGES, KINDS, LONG, PREFIX, STRIDED, VERBS, family_of
+from support import BANKS, DTYPES, FEW, IMAGES, KINDS, LONG, PREFIX, STRIDED, VERBS, family_of
 
 import sweepconv as sc
 from sweepconv import _interleave
@@ -50,6 +50,18 @@ def test_long_filters(kind: str) -> None:
     summary = check_conv(getattr(sc, f"conv{kind}"), verb=f"conv{kind}", cases=LONG,
                          fills=["exact", "special", "special_w"])
     assert summary.cases == len(LONG)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_few_channels_of_wide_images(kind: str) -> None:
+    summary = check_conv(getattr(sc, f"conv{kind}"), verb=f"conv{kind}", cases=FEW,
+                         fills=["exact", "special", "special_w"])
+    assert summary.cases == len(FEW)
+
+
+@pytest.mark.parametrize("verb", ["conv_weight_grad", "dense_weight_grad"])
+def test_large_banks(verb: str) -> None:
+    check_conv(getattr(sc, verb), verb=verb, cases=BANKS, fills=["exact", "special"])
 
 
 @pytest.mark.parametrize("verb", ["conv_input_grad", "conv_transpose"])
