@@ -111,9 +111,11 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last
     channels come last in memory: else groups in lanes take a transposition each way."""
     cdef idx lanes = s.tile.nb // 2, planes = planes_cost(s, e, gathers) * s.all_groups
     cdef idx groups = ceil_div(s.all_groups, lanes) * s.targets * LONE_VECTOR
-    cdef idx values = s.all_groups * values_cost(s)
+    cdef idx values = s.all_groups * values_cost(s), vectors = ceil_div(s.targets, lanes)
     cdef idx elements = s.all_groups * (s.sources + s.targets)
     cdef idx steps = max(s.sources * filter_panel_steps(e), <idx>1)
+    if not gathers and vectors > 1:  # sums of so many targets leave the cache
+        groups *= 2
     if gathers and s.targets % lanes:
         values += LOOSE * s.all_groups // steps
     if gathers and last:
