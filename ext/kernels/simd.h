@@ -42,8 +42,8 @@
 #define OPAQUE(x) __asm__ volatile("" : "+r"(x))
 
 /* A vector that is loaded once, for it may have changed: loads that each of its uses repeats are what
- * limits a tile. */
-#if defined(__x86_64__)
+ * limits a tile.  It must fit a register, as those of SC_LOWER_AVX512 do not. */
+#if defined(SC_X86) && !defined(SC_LOWER_AVX512)
 #define LOADED(x) __asm__("" : "+v"(x))
 #elif defined(__aarch64__)
 #define LOADED(x) __asm__("" : "+w"(x))
