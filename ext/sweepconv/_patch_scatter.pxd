@@ -14,12 +14,15 @@ geometry.
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, idx
-from sweepconv._kernels cimport SC_OUTER, call_one, sc_line
+from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, call_one, sc_line
 from sweepconv._panel cimport tap_offset, target_at, target_steps
 from sweepconv._patch_reduce cimport even_run
 from sweepconv._task cimport (
     INIT, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, Sweep, find_box, first_source, first_target,
 )
+
+cdef enum:
+    FEW_IMAGES = 3  # which fill no tile
 
 
 cdef struct Patches:
@@ -36,6 +39,32 @@ cdef struct Patches:
     sc_line *line
 
 
+cdef inline idx make_long_rows(const Sweep *s, const Patches *p) noexcept nogil:
+    """The patches of one output of few images, but for their ends; how many times nb values.
+
+    Rows of the tile are values further on: filters, which have few uses, stream in longer pieces,
+    and more sums are on their way."""
+    cdef idx itemsize = s.tile.itemsize, nb = s.tile.nb, row = nb * itemsize, done = 0
+    cdef idx whole = p.values // nb, half, first, count, n
+    cdef const char *w
+    cdef const char *start
+    cdef char *sums
+    while whole - done > 1:
+        half = min((whole - done) // 2, s.tile.half)
+        for first in range(ceil_div(s.targets, STEPS)):
+            count = min(<idx>STEPS, s.targets - first * STEPS)
+            w = p.filters + (first * STEPS * p.step + done * nb) * itemsize
+            for n in range(s.size[0]):
+                sums = p.sums + (n * p.pitch + done * nb) * itemsize
+                start = sums if first else p.zeros
+                call_one(s.tile.tile[SC_SPREAD][1][half - 1], sums, sums + half * row, nb, start,
+                         start + (half * row if first else 0), nb if first else 0, w,
+                         w + half * row, nb, p.step, p.line, 1, count,
+                         p.dy + (first * STEPS * p.rows + n) * itemsize, p.rows)
+        done += 2 * half
+    return done
+
+
 cdef inline void make_patches(const Sweep *s, const Patches *p) noexcept nogil:
     """The patches of one output, nb values at a time."""
     cdef idx itemsize = s.tile.itemsize, nb = s.tile.nb, half = s.half, to = half * p.pitch
@@ -44,7 +73,8 @@ cdef inline void make_patches(const Sweep *s, const Patches *p) noexcept nogil:
     cdef const char *start
     cdef char *sums
     cdef int vectors
-    for j in range(ceil_div(p.values, nb)):
+    cdef idx done = make_long_rows(s, p) if s.size[0] <= FEW_IMAGES else 0
+    for j in range(done, ceil_div(p.values, nb)):
         lanes = min(nb, p.values - j * nb)
         vectors = 1 if 2 * lanes <= nb else 2
         w, step = p.filters + j * nb * itemsize, p.step
