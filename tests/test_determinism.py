@@ -181,7 +181,8 @@ def test_repeated_calls(verb: str) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@problems(VERBS, [*SMALL.values(), *BORDERS, *FEW, *IMAGES, *STRIDED, LARGE[0], LARGE[9], LARGE[13]])
+@problems(VERBS, [*SMALL.values(), *BORDERS, *FEW, *IMAGES, *STRIDED,
+                  LARGE[0], LARGE[9], LARGE[13]])
 def test_any_memory_order_of_the_operands(verb: str, case: Case, layout: str) -> None:
     values = operands(verb, case)
     expected = digest(call(verb, case, values))
