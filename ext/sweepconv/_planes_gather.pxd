@@ -2,8 +2,8 @@
 """The tasks of forward and input gradient where lanes are pixels, see `_planes.pxd`.
 
 Few targets are the rows of a tile, SC_CROSS.  One takes SC_SPREAD, whose rows are pixels further
-on, or SC_OUTER where filters are long, see `_shifts.pxd`.  As in `_gather.pxd`, one task owns an output, and its order of summation follows
-from taps and channels alone.
+on, or SC_OUTER where filters are long, see `_shifts.pxd`.  As in `_gather.pxd`, one task owns an
+output, and its order of summation follows from taps and channels alone.
 """
 
 from libc.string cimport memset
