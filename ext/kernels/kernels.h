@@ -41,8 +41,9 @@ typedef struct {
  *
  * for the rows i < half of both halves h, and v < nb, or v < nb/2 for the tile that is one vector
  * wide; (v) stands where the operand is a vector.  In SC_LANES both vectors of a row share the
- * first of x; in SC_CROSS i counts the elements of w, and all rows of a half share x_h.  start_row 0 is one start for all rows.  The sum is formed from zero and added to
- * `start` last: chains stay short, and the order depends on l and k alone.  `to` may be `start`. */
+ * first of x; in SC_CROSS i counts elements of w, and the rows of a half share x_h.  start_row 0 is
+ * one start for all rows.  The sum is formed from zero and added to `start` last: chains stay short,
+ * and the order depends on l and k alone.  `to` may be `start`. */
 typedef void (*sc_tile)(const sc_item *item, ptrdiff_t items, const sc_pair *pair, ptrdiff_t pairs,
                         const sc_steps *steps);
 

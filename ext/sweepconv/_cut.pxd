@@ -485,20 +485,25 @@ cdef inline idx odd_lines(const Sweep *s, idx values) noexcept nogil:
 
 
 cdef inline idx lay_out_patches(Sweep *s, const Extents *e, int threads) noexcept nogil:
-    """Patches that stay in the second-level cache, and a task for each thread if targets allow it;
-    the number of tasks.
+    """Patches that stay in the second-level cache, and two tasks for each thread where targets or
+    channels allow it; the number of tasks.
 
     `panel_bytes` is here what a task makes of a filter, `chunk` its targets, and `rows` these
     filled up to whole tiles and lines."""
     cdef idx itemsize = s.tile.itemsize, pixels = most_pixels(s), taps = filter_panel_steps(e), most
     most = max(PATCH_BYTES // (pixels * taps * itemsize) // 8 * 8, <idx>8)
-    s.source_chunks = ceil_div(s.sources, most)
-    s.source_chunk = ceil_div(s.sources, max(s.source_chunks, 1))
+    s.source_chunks = max(ceil_div(s.sources, most), 1)
     s.half = best_half(s, s.targets, 1, 2)
     s.chunks = 1
-    while (e.boxes * s.all_groups * s.source_chunks * s.chunks < 2 * threads
-            and ceil_div(s.targets, s.chunks) >= 4 * s.tile.half):
-        s.chunks += 1
+    while e.boxes * s.all_groups * s.source_chunks * s.chunks < 2 * threads:
+        if ceil_div(s.targets, s.chunks) >= 4 * s.tile.half:
+            s.chunks += 1
+        elif ceil_div(s.sources, s.source_chunks) * taps >= 8 * s.tile.nb:
+            s.source_chunks += 1
+        else:
+            break
+    s.source_chunk = ceil_div(s.sources, s.source_chunks)
+    s.source_chunks = ceil_div(s.sources, max(s.source_chunk, 1))
     s.chunk = ceil_div(ceil_div(s.targets, s.chunks), 2 * s.half) * 2 * s.half
     s.chunks = ceil_div(s.targets, s.chunk)
     s.rows = odd_lines(s, s.chunk)  # steps of a row, a pixel each, in all sets
