@@ -494,6 +494,24 @@ def test_parts_into_out_of_any_strides() -> None:
         sc.conv_weight_grad(x, dy, (2, 3, 3, 3), reduce="mean")
 
 
+def test_samples_of_shapes_that_came_before() -> None:
+    """Such calls take a shorter way: other data, memory orders, groups, an axis of no elements."""
+    rng = np.random.default_rng(0)
+    cases: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
+        ((4, 6, 5), (6, 2, 3, 3), {"groups": 2}), ((4, 6, 0), (6, 4, 3, 3), {"padding": (0, 2)})]
+    for images, w_shape, keywords in cases:
+        for turn in range(3):
+            x = whole(rng, 3, *images)
+            dy = whole(rng, *sc.conv(x, np.zeros(w_shape), **keywords).shape)
+            if turn == 2:
+                x, dy = (np.moveaxis(np.moveaxis(a, 1, -1).copy(), -1, 1) for a in (x, dy))
+            got = sc.conv_weight_grad(x, dy, w_shape, reduce="sample", **keywords)
+            assert got.flags.c_contiguous
+            for n in range(3):
+                np.testing.assert_array_equal(got[n], sc.conv_weight_grad(
+                    x[n:n + 1], dy[n:n + 1], w_shape, **keywords))
+
+
 def test_winograd_by_sample() -> None:
     rng = np.random.default_rng(0)
     x, dy = whole(rng, 3, 2, 8, 7), whole(rng, 3, 4, 6, 5)

@@ -324,10 +324,12 @@ def weight_grad(verb: str, family: Family, x: Any, dy: Any, w_shape: Any, keywor
     dw, (x, dy) = result(verb, shape(g), np.empty(0, x.dtype), call.out, (x, dy), call.accumulate)
     if dw.size:
         sum_up(g, x, dy, dw, call)
-        if (key is not None and call.algorithm is DIRECT and sum_up is _sum_of_all
-                and not _unused(g)):
-            remember(key, dy, keywords, g, g.w_shape, _plans.get(_forward_axes(g))[0],
-                     reduces=True)
+        by_sample = sum_up is _sum_by_sample
+        if (key is not None and call.algorithm is DIRECT and not _unused(g)
+                and (sum_up is _sum_of_all or (by_sample and not g.bank))):
+            one = _samples_as_groups(g) if by_sample else g
+            remember(key, dy, keywords, one, shape(g), _plans.get(_forward_axes(one))[0],
+                     reduces=True, by_sample=by_sample)
     return dw
 
 
@@ -341,12 +343,17 @@ def _sum_by_position(g: Geometry, x: Array, dy: Array, dw: Array, call: Call) ->
                        call.threads)
 
 
+def _samples_as_groups(g: Geometry) -> Geometry:
+    """Of one image."""
+    n = g.batch
+    return replace(g, batch=1, in_channels=n * g.in_channels, out_channels=n * g.out_channels,
+                   groups=n * g.groups)
+
+
 def _sum_by_sample(g: Geometry, x: Array, dy: Array, dw: Array, call: Call) -> None:
     """Samples as groups of one image: dw (N, *bank, O, ...) seen as (*bank, N * O, ...)."""
-    n, bank = g.batch, len(g.bank)
-    one = replace(g, batch=1, in_channels=n * g.in_channels, out_channels=n * g.out_channels,
-                  groups=n * g.groups)
-    turned = np.moveaxis(dw, 0, bank)
+    one = _samples_as_groups(g)
+    turned = np.moveaxis(dw, 0, len(g.bank))
     whole = turned.reshape(one.w_shape)
     call.algorithm.weight_grad(one, x.reshape(one.x_shape), dy.reshape(one.y_shape), whole,
                                call.accumulate, call.threads)

@@ -30,7 +30,8 @@ class Known(NamedTuple):
     shape: tuple[int, ...]  # of the result
     groups: int
     plan: _sweep.Plan
-    reduces: bool      # a weight gradient
+    reduces: bool      # a weight gradient,
+    by_sample: bool    # of each sample: samples are groups of one image
     transposed: bool   # an input gradient
     serial: bool
 
@@ -69,6 +70,11 @@ def _recall(verb: str, a: Any, b: Any, bias: Any, shape: Any,
     return key, None
 
 
+def _one_image(a: Array) -> Array:
+    """(N, C, ...) as (1, N*C, ...)."""
+    return a.reshape(1, a.shape[0] * a.shape[1], *a.shape[2:])
+
+
 def again(verb: str, a: Any, b: Any, bias: Any, shape: Any, keywords: Any
           ) -> tuple[Any, Array | None]:
     """The key for `remember`, and the result, or None where the call is not known.
@@ -80,7 +86,7 @@ def again(verb: str, a: Any, b: Any, bias: Any, shape: Any, keywords: Any
     if shape is not None and type(shape) is not tuple:
         return None, None
     key, known = _recall(verb, a, b, bias, shape, _without_out(keywords))
-    if known is None:
+    if known is None or (known.by_sample and out is not None):
         return key, None
     threads = 1 if known.serial else resolve_threads(verb, keywords.get("n_threads"))
     accumulate = keywords.get("accumulate", False)
@@ -97,7 +103,10 @@ def again(verb: str, a: Any, b: Any, bias: Any, shape: Any, keywords: Any
         to = np.empty(known.shape, a.dtype)
     else:
         to = np.empty_like(a, shape=known.shape)
-    if known.reduces:
+    if known.by_sample:
+        _sweep.reduce(known.plan, _one_image(a), _one_image(b), _one_image(to)[0], known.groups,
+                      False, threads)
+    elif known.reduces:
         _sweep.reduce(known.plan, a, b, to, known.groups, accumulate, threads)
     # With weights that are not all finite the answer is False, and nothing is written.
     elif not _sweep.gather(known.plan, a, b, bias, to, known.groups, known.transposed, accumulate,
@@ -107,7 +116,8 @@ def again(verb: str, a: Any, b: Any, bias: Any, shape: Any, keywords: Any
 
 
 def remember(key: Any, b: Any, keywords: Any, g: Geometry, shape: tuple[int, ...],
-             plan: _sweep.Plan, *, reduces: bool = False, transposed: bool = False) -> None:
+             plan: _sweep.Plan, *, reduces: bool = False, by_sample: bool = False,
+             transposed: bool = False) -> None:
     """Keep what `again` needs of a call that was one sweep of `plan`."""
     table = _table(b)
     if plan.nbytes > SMALL_PLAN:
@@ -116,4 +126,4 @@ def remember(key: Any, b: Any, keywords: Any, g: Geometry, shape: tuple[int, ...
         table.clear()
     serial = math.prod((*g.y_shape, *g.w_shape[1:])) < SERIAL_WORK
     table[key] = Known(tuple(_without_out(keywords).values()), shape, g.groups, plan, reduces,
-                       transposed, serial)
+                       by_sample, transposed, serial)
