@@ -98,38 +98,51 @@ cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noex
     return cost * wide // pixels // lanes
 
 
-cdef inline idx values_cost(const Sweep *s) noexcept nogil:
-    """Of a tap of all targets of a group whose lanes are targets, in the same."""
-    cdef idx vectors = ceil_div(s.targets, s.tile.nb // 2)
-    return vectors * 100 if vectors > 1 else <idx>LONE_VECTOR
+cdef struct Costs:
+    # Of a tap of all targets of all groups, for each kind of lanes, in the same.
+    idx planes           # pixels; below zero where they cannot be
+    idx groups
+    idx values           # targets
+
+
+cdef inline Costs weigh_kinds(const Sweep *s, const Extents *e, bint gathers,
+                              bint last) noexcept nogil:
+    """With what it takes to transpose arrays whose channels come last in memory, or do not."""
+    cdef Costs c
+    cdef idx lanes = s.tile.nb // 2, vectors = ceil_div(s.targets, lanes)
+    cdef idx steps = max(s.sources * filter_panel_steps(e), <idx>1)
+    cdef idx elements = s.all_groups * (s.sources + s.targets)
+    c.planes = planes_cost(s, e, gathers) * s.all_groups
+    c.groups = ceil_div(s.all_groups, lanes) * s.targets * LONE_VECTOR
+    c.values = s.all_groups * (vectors * 100 if vectors > 1 else <idx>LONE_VECTOR)
+    if not gathers:
+        if vectors > 1:  # sums of so many targets leave the cache
+            c.groups *= 2
+        return c
+    if s.targets % lanes:
+        c.values += LOOSE * s.all_groups // steps
+    if last:
+        c.planes += TURN * elements // steps
+    else:
+        c.values += TURN * elements // steps
+        c.groups += TURN_LANES * elements // steps
+    return c
 
 
 cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last) noexcept nogil:
-    """What the lanes of vectors are: targets, groups or pixels, whichever leaves fewest empty.
+    """What the lanes of vectors are: targets, groups or pixels, whichever takes least.
 
-    It follows from the filters, one image, and for `gather`, where it changes no bit, from whether
-    channels come last in memory: else groups in lanes take a transposition each way."""
-    cdef idx lanes = s.tile.nb // 2, planes = planes_cost(s, e, gathers) * s.all_groups
-    cdef idx groups = ceil_div(s.all_groups, lanes) * s.targets * LONE_VECTOR
-    cdef idx values = s.all_groups * values_cost(s), vectors = ceil_div(s.targets, lanes)
-    cdef idx elements = s.all_groups * (s.sources + s.targets)
-    cdef idx steps = max(s.sources * filter_panel_steps(e), <idx>1)
-    if not gathers and vectors > 1:  # sums of so many targets leave the cache
-        groups *= 2
-    if gathers and s.targets % lanes:
-        values += LOOSE * s.all_groups // steps
-    if gathers and last:
-        planes += TURN * elements // steps
-    elif gathers:
-        values += TURN * elements // steps
-        groups += TURN_LANES * elements // steps
-    if 0 <= planes < min(values, groups) and s.targets <= FEW_TARGETS:
+    It follows from the filters, one image, and for `gather`, where it changes no bit, from the
+    memory order."""
+    cdef idx lanes = s.tile.nb // 2
+    cdef Costs c = weigh_kinds(s, e, gathers, last)
+    if 0 <= c.planes < min(c.values, c.groups) and s.targets <= FEW_TARGETS:
         s.kind = SC_LANES if not gathers else SC_SPREAD if s.targets == 1 else SC_CROSS
         s.planes, s.lanes, s.rows = True, 1, s.targets
         s.columns = max(s.targets, 1) if gathers else 2
         s.shifted = s.kind == SC_SPREAD and single_cost(s, e) < SPREAD_COST
         set_groups(s)
-    elif groups < values and s.all_groups > 1:
+    elif c.groups < c.values and s.all_groups > 1:
         s.kind, s.lanes, s.columns = SC_LANES, lanes, 2
         if s.targets == 1 and s.all_groups > lanes:
             s.kind, s.lanes, s.columns = SC_EACH, 2 * lanes, 1
