@@ -130,13 +130,14 @@ IMAGES = [
 ]
 
 # Filters so long that they take shifted copies of themselves, where x is finite: one piece of a row
-# of taps and several, one vector and two, two targets, strides of other axes, and rows of taps that
-# are too short or apart, which do not.
+# of taps and several, one vector and two, strides of other axes, and two targets, and rows of taps
+# that are too short or apart, which do not.
 LONG = [
     Case((2, 1, 3000), (1, 1, 1023), padding=511, bias=True, dtype="float32"),
     Case((1, 3, 2500), (6, 1, 129), padding="causal", groups=3, dtype="float32"),
     Case((1, 1, 70, 61), (1, 1, 31, 31), padding=15, dtype="float32"),
     Case((2, 2, 40, 90), (2, 1, 5, 17), padding=((2, 2), (3, 5)), stride=(2, 1), groups=2),
+    Case((1, 1, 6, 40, 41), (1, 1, 2, 3, 24), padding=1, padding_mode="reflect", bias=True),
     Case((1, 1, 6, 40, 41), (2, 1, 2, 3, 24), padding=1, padding_mode="reflect", bias=True),
     Case((1, 1, 1, 2400), (1, 1, 1, 700)),
     Case((1, 2, 60, 50), (2, 1, 7, 7), padding=3, groups=2, dtype="float32"),

@@ -63,7 +63,7 @@ static inline __attribute__((always_inline)) void NAME(one)(
     UNROLL for (int i = 0; i < 2 * half; i++)
         UNROLL for (int v = 0; v < nv; v++) sum[i][v] = (VECTOR){0};
 
-    if (kind == SC_OUTER)
+    if (kind == SC_OUTER) /* rows of a target are far apart: else the last stores wait for them */
         UNROLL for (int i = 0; i < 2 * half; i++) {
             const int h = i >= half, r = i - h * half;
             __builtin_prefetch((T *)((char *)item->to + pair->to[h]) + r * s->to_row, 1);

@@ -93,7 +93,7 @@ cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noex
         cost = 200 if s.targets == 1 else 115 * ceil_div(s.targets, 2) * 2
         if e.joined == 1:
             cost *= 2
-    if s.targets == 1 or not gathers:  # less alike on other machines
+    if s.targets == 1 or not gathers:  # a margin: which is faster differs by machine
         cost += cost // 4
     return cost * wide // pixels // lanes
 
@@ -274,9 +274,10 @@ cdef inline idx tile_places(const Sweep *s, const Extents *e) noexcept nogil:
 
 
 cdef inline void size_panels(Sweep *s, const Extents *e) noexcept nogil:
-    cdef idx row = aligned(s.rows) if s.planes else s.tile.nb
+    cdef idx row = s.rows if s.planes else s.tile.nb
     cdef idx steps = tile_places(s, e) if s.winograd else filter_panel_steps(e)
-    s.panel_bytes = aligned(steps * s.sources * row * s.tile.itemsize)
+    cdef idx values = ceil_div(steps * s.sources * row, s.tile.nb) * s.tile.nb
+    s.panel_bytes = aligned(values * s.tile.itemsize)
     if s.shifted:
         s.panel_bytes += shifted_bytes(s, s.phases)
 

@@ -65,7 +65,7 @@ cdef extern from "kernels.h" nogil:
         Py_ssize_t half
         Py_ssize_t tall
         Py_ssize_t nb
-        sc_tile tile[3][2][7]
+        sc_tile tile[5][2][7]
         sc_blend blend[6]
         sc_move move
         sc_add add

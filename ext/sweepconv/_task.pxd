@@ -62,7 +62,7 @@ cdef struct Sweep:
     idx group_chunk         # gather: blocks of groups of a task
     idx group_chunks
     idx half                # rows of half a tile, where it is fixed
-    idx rows                # planes: targets of a filter panel, filled up to whole tiles
+    idx rows                # planes: targets of a filter panel
     bint shifted            # planes: filters have shifted copies too, see _shifts.pxd
     idx source_chunk        # weight gradient: sources of a task
     idx source_chunks
