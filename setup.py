@@ -40,7 +40,7 @@ def extension(name: str, *sources: str) -> Extension:
 setup(
     ext_modules=cythonize(
         [extension("_kernels", *(str(p) for p in sorted(Path("ext/kernels").glob("*.c")))),
-         extension("_sweep"), extension("_pool")],
+         extension("_sweep"), extension("_recall"), extension("_pool")],
         include_path=["ext"],
         build_dir="build/cython",
         language_level=3,

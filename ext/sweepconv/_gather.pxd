@@ -167,8 +167,9 @@ cdef inline void sum_groups(const Sweep *s, Block *b, Runs *r, const Part *part,
         last = count == 0 or first + count == s.sources
         if b.panel != NULL:
             m.source = b.panel + (first_source(s, group) + first) * s.tile.itemsize
-        elif count:
+        else:
             b.scale = count * s.lanes * s.wide
+        if b.panel == NULL and count:
             source_columns(s, &s.source, group, groups, count, &columns)
             pack_source(s.tile, b, &s.source, first_source(s, group) + first, &columns,
                         count * s.unit * s.wide, 0, scratch)

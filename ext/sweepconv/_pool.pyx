@@ -22,7 +22,7 @@ from sweepconv._stage cimport (
     Range, Side, View, array_view, cut_inputs, cut_outputs, dense_view, divide_all, move_block,
     send_back, take_stage,
 )
-from sweepconv._sweep cimport MOVE_WORK, Buffers, Memory, describe_array, run_tasks
+from sweepconv._sweep cimport MOVE_WORK, Buffers, Memory, allocate, describe_array, run_tasks
 
 cdef enum:
     ALIGN = 64
@@ -392,7 +392,7 @@ cdef int run(Pool *p, int threads) except -1:
     lay_out(p)
     tasks = task_count(p)
     threads = max(1, min(threads, tasks))
-    scratch = Memory(p.scratch_bytes * threads)
+    scratch = allocate(p.scratch_bytes * threads)
     return run_tasks(input_grad_task if p.back else forward_task, p, tasks,
                      steps, threads, scratch.data, p.scratch_bytes)
 
@@ -400,7 +400,7 @@ cdef int run(Pool *p, int threads) except -1:
 def maximum(x, y, tuple kernel, tuple stride, tuple padding, int threads):
     """y = the greatest of each window of x; both (n, c, *spatial), not empty."""
     cdef Pool p
-    cdef Buffers held = Buffers()
+    cdef Buffers held = Buffers.__new__(Buffers)
     describe(&p, held.take(x, False), held.take(y, True), kernel, stride, padding)
     run(&p, threads)
 
@@ -409,7 +409,7 @@ def maximum_grad(dy, x, dx, tuple kernel, tuple stride, tuple padding, bint accu
                  int threads):
     """dx (+)= dy, each at the element of x that was the greatest of its window."""
     cdef Pool p
-    cdef Buffers held = Buffers()
+    cdef Buffers held = Buffers.__new__(Buffers)
     describe(&p, held.take(x, False), held.take(dy, False), kernel, stride, padding)
     describe_array(&p.dx, held.take(dx, True))
     p.back, p.accumulate = True, accumulate
@@ -419,7 +419,7 @@ def maximum_grad(dy, x, dx, tuple kernel, tuple stride, tuple padding, bint accu
 def mean(x, y, tuple kernel, tuple stride, tuple padding, bint inside, int threads):
     """y = the mean of each window of x: over its elements inside of the image, or all taps."""
     cdef Pool p
-    cdef Buffers held = Buffers()
+    cdef Buffers held = Buffers.__new__(Buffers)
     describe(&p, held.take(x, False), held.take(y, True), kernel, stride, padding)
     p.mean, p.inside = True, inside
     run(&p, threads)
@@ -429,7 +429,7 @@ def mean_grad(dy, dx, tuple kernel, tuple stride, tuple padding, bint inside, bi
               int threads):
     """dx (+)= dy, divided likewise, at each element of its window."""
     cdef Pool p
-    cdef Buffers held = Buffers()
+    cdef Buffers held = Buffers.__new__(Buffers)
     describe(&p, held.take(dx, True), held.take(dy, False), kernel, stride, padding)
     p.dx = p.x
     p.mean, p.inside, p.back, p.accumulate = True, inside, True, accumulate

@@ -195,7 +195,7 @@ cdef inline void pair_runs(const Block *b, Runs *r) noexcept nogil:
         if pair[1].rows == pair.rows and not pair[1].fresh:
             pair.alike += pair[1].alike
     r.place = <sc_pair *>(r.pair + r.pairs)
-    r.scale = 0
+    r.scale = -1  # of no block: they are aimed at nothing
 
 
 cdef inline void aim_pairs(const Sweep *s, const Block *b, Runs *r, bint to_target,

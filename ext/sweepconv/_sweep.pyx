@@ -1,4 +1,5 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
+# cython: boundscheck=False, wraparound=False, cdivision=True, binding=False
+# cython: freethreading_compatible=True
 """The sweep: arrays and phases in, tasks out to the threads.
 
 `gather` makes y (or dx), `reduce` makes dw; both run any rank, family, padding and dtype, since
@@ -6,7 +7,7 @@ those are only phases, strides and a table of tiles.  The caller has checked eve
 """
 
 from cpython.buffer cimport (
-    PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+    PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange, threadid
@@ -77,13 +78,6 @@ cdef enum:
 cdef class Plan:
     """The phases of each axis, (d, h, w), in C.  Frozen; shared by all calls of one geometry."""
 
-    cdef Phase *phases[3]
-    cdef idx count[3]
-    cdef void *memory
-    cdef Extents extents
-    cdef readonly idx nbytes
-    cdef readonly bint reads_zeros  # of padding
-
     def __cinit__(self, axes):
         cdef idx phases = 0, numbers = 0, steps
         cdef int a
@@ -105,33 +99,12 @@ cdef class Plan:
             e.boxes *= self.count[a]
             steps = 0
             for p in axes[a]:
-                number = self.add_phase(phase, p, number)
+                number = add_phase(self, phase, p, number)
                 widen(e, a, phase)
                 steps += phase.taps * phase.count
                 phase += 1
             e.steps *= steps
         e.joined = joined_taps(self.phases[2]) if self.count[2] else 1
-
-    cdef idx *add_phase(self, Phase *to, p, idx *number):
-        cdef const idx[::1] values
-        cdef const idx **lists = [NULL, NULL, NULL, NULL]
-        cdef int i
-        cdef idx n
-        to.first, to.step, to.count, to.stride = p.first, p.step, p.count, p.stride
-        to.taps, to.extent = len(p.offset), len(p.index)
-        for i, array in enumerate((p.offset, p.tap, p.filter, p.index)):
-            values = array
-            n = len(values)
-            if n:
-                memcpy(number, &values[0], n * sizeof(idx))
-            lists[i] = number
-            number += n
-        to.offset, to.tap, to.filter, to.index = lists[0], lists[1], lists[2], lists[3]
-        to.end = number
-        even_runs(to.index, to.extent, number)
-        for n in range(to.extent):
-            self.reads_zeros = self.reads_zeros or to.index[n] < 0
-        return number + to.extent
 
     def winograd(self):
         """Whether F(m, 3) applies: 3 taps at neighbouring places of the last axis, there or one tap
@@ -148,6 +121,29 @@ cdef class Plan:
 
     def __dealloc__(self):
         free(self.memory)
+
+
+cdef idx *add_phase(Plan plan, Phase *to, p, idx *number) except NULL:
+    """Copy p behind `number`; where the next goes."""
+    cdef const idx[::1] values
+    cdef const idx **lists = [NULL, NULL, NULL, NULL]
+    cdef int i
+    cdef idx n
+    to.first, to.step, to.count, to.stride = p.first, p.step, p.count, p.stride
+    to.taps, to.extent = len(p.offset), len(p.index)
+    for i, array in enumerate((p.offset, p.tap, p.filter, p.index)):
+        values = array
+        n = len(values)
+        if n:
+            memcpy(number, &values[0], n * sizeof(idx))
+        lists[i] = number
+        number += n
+    to.offset, to.tap, to.filter, to.index = lists[0], lists[1], lists[2], lists[3]
+    to.end = number
+    even_runs(to.index, to.extent, number)
+    for n in range(to.extent):
+        plan.reads_zeros = plan.reads_zeros or to.index[n] < 0
+    return number + to.extent
 
 
 cdef void widen(Extents *e, int a, const Phase *p) noexcept nogil:
@@ -180,15 +176,18 @@ cdef void even_runs(const idx *index, idx n, idx *end) noexcept nogil:
 cdef class Memory:
     """One aligned allocation, freed with the object."""
 
-    def __cinit__(self, idx size):
-        self.base = malloc(size + ALIGN)
-        if self.base == NULL:
-            raise MemoryError(f"sweepconv: no memory for {size} bytes of workspace")
-        sc_huge_pages(self.base, size)
-        self.data = <char *>((<uintptr_t>self.base + ALIGN - 1) // ALIGN * ALIGN)
-
     def __dealloc__(self):
         free(self.base)
+
+
+cdef Memory allocate(idx size):
+    cdef Memory m = Memory.__new__(Memory)
+    m.base = malloc(size + ALIGN)
+    if m.base == NULL:
+        raise MemoryError(f"sweepconv: no memory for {size} bytes of workspace")
+    sc_huge_pages(m.base, size)
+    m.data = <char *>((<uintptr_t>m.base + ALIGN - 1) // ALIGN * ALIGN)
+    return m
 
 
 cdef class Buffers:
@@ -196,7 +195,7 @@ cdef class Buffers:
 
     cdef Py_buffer *take(self, array, bint writable) except NULL:
         PyObject_GetBuffer(array, &self.view[self.held],
-                           PyBUF_STRIDES | (PyBUF_WRITABLE if writable else 0))
+                           PyBUF_STRIDES | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
         self.held += 1
         return &self.view[self.held - 1]
 
@@ -217,7 +216,8 @@ cdef void describe_array(Array *a, const Py_buffer *view) noexcept:
             a.end += (view.shape[axis] - 1) * view.strides[axis]
     if a.end != NULL:
         a.end += view.itemsize
-    a.batch, a.channel = view.strides[0], view.strides[1]
+    a.batch = view.strides[0]
+    a.channel = view.strides[1] if view.shape[1] > 1 else view.itemsize  # so one lies in place
     for axis in range(3):
         a.space[axis] = view.strides[axis + view.ndim - 3] if axis + rank >= 3 else 0
 
@@ -237,10 +237,6 @@ cdef void describe_filters(Filters *f, const Py_buffer *view, int rank, idx grou
 
 cdef class Packed:
     """Filter panels of every box of a plan, for `gather`."""
-
-    cdef Memory memory
-    cdef readonly Plan plan
-    cdef int finite
 
 
 cdef void init_sweep(Sweep *s, Plan plan, idx itemsize, idx batch, idx groups, idx sources,
@@ -311,7 +307,7 @@ def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads,
     """Filter panels of all boxes, for many calls of `gather` with these filters, and sources whose
     channels come last in memory or not."""
     cdef Sweep s
-    cdef Buffers held = Buffers()
+    cdef Buffers held = Buffers.__new__(Buffers)
     cdef Py_buffer *w = held.take(filters, False)
     cdef idx o = w.shape[w.ndim - rank - 2], c = w.shape[w.ndim - rank - 1]
     cdef Packed packed = Packed()
@@ -319,14 +315,14 @@ def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads,
                c if transposed else o // groups, True, last, winograd)
     describe_filters(&s.filters, w, rank, o // groups, transposed)
     size_panels(&s, &plan.extents)
-    packed.memory = Memory(plan.extents.boxes * s.groups * s.panels * s.panel_bytes)
+    packed.memory = allocate(plan.extents.boxes * s.groups * s.panels * s.panel_bytes)
     s.panel_data = packed.memory.data
     if winograd:
         choose_winograd(&s, &plan.extents, threads)
         lay_out_winograd(&s, &plan.extents)
     else:
         s.scratch_bytes = aligned(pack_scratch(&s, &plan.extents))
-    cdef Memory scratch = Memory(s.scratch_bytes * threads)
+    cdef Memory scratch = allocate(s.scratch_bytes * threads)
     packed.plan = plan
     packed.finite = True
     s.finite = &packed.finite
@@ -338,7 +334,7 @@ cdef bint gather_images(Sweep *s, Plan plan, int threads) except -1:
     choose_values(s)
     cdef idx tasks = lay_out_batch_gather(s, &plan.extents, threads)
     threads = max(1, min(threads, tasks))
-    cdef Memory scratch = Memory(s.scratch_bytes * threads)
+    cdef Memory scratch = allocate(s.scratch_bytes * threads)
     run_sweep(s, batch_task, tasks, plan.extents.boxes * box_steps(s, &plan.extents), threads,
               scratch.data)
     return True
@@ -353,12 +349,20 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
     filters that are not all finite are left alone: then the answer is False, and nothing is
     written.  `winograd`: m of F(m, 3) for a plan to which it applies, 0 for the direct sweep.
     """
-    cdef Sweep s
-    cdef Buffers held = Buffers()
+    cdef Buffers held = Buffers.__new__(Buffers)
     cdef Py_buffer *x = held.take(source, False)
     cdef Py_buffer *w = held.take(filters, False)
     cdef Py_buffer *y = held.take(target, True)
-    cdef Py_buffer *b
+    cdef Py_buffer *b = held.take(bias, False) if bias is not None else NULL
+    return gather_views(plan, x, w, b, y, groups, transposed, accumulate, threads, packed,
+                        only_finite, winograd)
+
+
+cdef bint gather_views(Plan plan, const Py_buffer *x, const Py_buffer *w, const Py_buffer *b,
+                       const Py_buffer *y, idx groups, bint transposed, bint accumulate,
+                       int threads, Packed packed, bint only_finite, int winograd) except -1:
+    """The same of buffers; b may be NULL."""
+    cdef Sweep s
     cdef int rank = x.ndim - 2, a
     cdef idx o = w.shape[w.ndim - rank - 2]
     cdef idx box_bytes, boxes
@@ -373,8 +377,7 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
     describe_array(&s.source, x)
     describe_array(&s.target, y)
     describe_filters(&s.filters, w, rank, o // groups, transposed)
-    if bias is not None:
-        b = held.take(bias, False)
+    if b != NULL:
         s.bias = <const char *>b.buf
         s.bias_channel = b.strides[b.ndim - 1]
         for a in range(b.ndim - 1):
@@ -395,14 +398,14 @@ def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed
         lay_out_gather(&s, &plan.extents)
     steps = box_steps(&s, &plan.extents)
     threads = max(1, min(threads, plan.extents.boxes * gather_tasks(&s)))
-    cdef Memory scratch = Memory(s.scratch_bytes * threads)
+    cdef Memory scratch = allocate(s.scratch_bytes * threads)
     boxes = plan.extents.boxes
     cdef Memory panels = None
     if packed is not None:
         panels = packed.memory
     elif not s.own_filters:
         boxes = min(boxes, max(1, <idx>BANK_BYTES // max(box_bytes, 1)))
-        panels = Memory(boxes * box_bytes)
+        panels = allocate(boxes * box_bytes)
     s.panel_data = panels.data if panels is not None else NULL
     s.finite = &finite
     cdef Task work = gather_task
@@ -440,11 +443,17 @@ cdef int all_finite(Sweep *s, Plan plan, idx boxes, int threads, char *scratch) 
 
 def reduce(Plan plan, source, dy, filters, idx groups, bint accumulate, int threads):
     """filters (+)= weight gradient of the forward sweep of `plan` over source, for dy."""
-    cdef Sweep s
-    cdef Buffers held = Buffers()
+    cdef Buffers held = Buffers.__new__(Buffers)
     cdef Py_buffer *x = held.take(source, False)
     cdef Py_buffer *y = held.take(dy, False)
     cdef Py_buffer *w = held.take(filters, True)
+    reduce_views(plan, x, y, w, groups, accumulate, threads)
+
+
+cdef int reduce_views(Plan plan, const Py_buffer *x, const Py_buffer *y, const Py_buffer *w,
+                      idx groups, bint accumulate, int threads) except -1:
+    """The same of buffers."""
+    cdef Sweep s
     cdef int rank = x.ndim - 2
     init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
                y.shape[1] // groups, False, True, 0)
@@ -454,9 +463,10 @@ def reduce(Plan plan, source, dy, filters, idx groups, bint accumulate, int thre
     s.accumulate = accumulate
     if s.planes:
         if reduce_shares(&s, plan, planes_reduce_task, planes_fold_task, threads):
-            return
+            return 0
         choose_values(&s)
     reduce_shares(&s, plan, reduce_task, fold_task, threads)
+    return 0
 
 
 cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads) except -1:
@@ -480,8 +490,8 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
         held_shares = shares  # all sums are kept until x is known to be finite
     lay_out_reduce(s, &plan.extents)
     threads = max(1, min(threads, held_shares * s.parts))
-    cdef Memory scratch = Memory(s.scratch_bytes * threads)
-    cdef Memory buffers = Memory(held_shares * s.parts * s.panel_bytes)
+    cdef Memory scratch = allocate(s.scratch_bytes * threads)
+    cdef Memory buffers = allocate(held_shares * s.parts * s.panel_bytes)
     s.panel_data, s.finite, s.first = buffers.data, &finite, 0
     steps = box_steps(s, &plan.extents) / box_shares
     while s.first < shares:
@@ -501,7 +511,7 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
 cdef int reduce_once(Sweep *s, Plan plan, Task work, idx tasks, int threads) except -1:
     """All tasks of a weight gradient whose filters serve few outputs each, and are written once."""
     threads = max(1, min(threads, tasks))
-    cdef Memory scratch = Memory(s.scratch_bytes * threads)
+    cdef Memory scratch = allocate(s.scratch_bytes * threads)
     return run_sweep(s, work, tasks, plan.extents.boxes * box_steps(s, &plan.extents), threads,
                      scratch.data)
 
@@ -510,7 +520,7 @@ def scatter(Plan plan, target, dy, filters, idx groups, bint accumulate, int thr
     """target (+)= input gradient of the forward sweep of `plan`, for dy, where each filter serves
     one output; False, and nothing written, where that is not so."""
     cdef Sweep s
-    cdef Buffers held = Buffers()
+    cdef Buffers held = Buffers.__new__(Buffers)
     cdef Py_buffer *x = held.take(target, True)
     cdef Py_buffer *y = held.take(dy, False)
     cdef Py_buffer *w = held.take(filters, False)
@@ -534,7 +544,7 @@ def scatter(Plan plan, target, dy, filters, idx groups, bint accumulate, int thr
     else:
         tasks = lay_out_scatter(&s, &plan.extents, threads)
     threads = max(1, min(threads, tasks))
-    cdef Memory scratch = Memory(s.scratch_bytes * threads)
+    cdef Memory scratch = allocate(s.scratch_bytes * threads)
     # In rounds of so much work for one image, so that signals are seen; never by batch or threads.
     cdef double steps = plan.extents.boxes * box_steps(&s, &plan.extents)
     s.rounds = min(<idx>(steps / (<double>ROUND_WORK * s.batch)) + 1, plan.extents.boxes)

@@ -214,7 +214,7 @@ cdef inline idx best_half(const Sweep *s, idx length, idx lines, int vectors) no
 
 cdef inline idx best_run(const Sweep *s, idx length, idx lines, int vectors) noexcept nogil:
     """The same for lines cut into runs as long as each other but for one pixel."""
-    cdef idx most = most_rows(s, vectors), best = most, least = -1, cost
+    cdef idx most = min(most_rows(s, vectors), max(length, <idx>1)), best = most, least = -1, cost
     cdef idx half, runs, longer
     for half in range(most, 0, -1):
         runs = ceil_div(length, half)

@@ -9,46 +9,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from threading import Lock
-from typing import Any, NamedTuple, TypeAlias, TypedDict
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from . import _interleave as interleave
 from . import _sweep, phases
 from ._arrays import Array, operands, require_shape, result
-from ._known import again, remember
-from .geometry import Family, Geometry, Ints, Padding, as_shape, geometry, virtual_index
+from ._keywords import GEOMETRY, Gradient, Sweep, WeightGradient, defaults
+from ._known import Operands, remember, repeat
+from ._recall import recall
+from .geometry import Family, Geometry, as_shape, geometry, virtual_index
 from .packing import PackedFilters
 from .runtime import resolve_threads
 
 Handle: TypeAlias = PackedFilters | None
 Axes: TypeAlias = "tuple[phases.Axis, ...]"
-GEOMETRY = ("stride", "padding", "dilation", "groups", "padding_mode")
-
-
-class Sweep(TypedDict, total=False):
-    """Keywords of every sweep; see `conv`."""
-
-    stride: Ints
-    padding: Padding
-    dilation: Ints
-    groups: int
-    padding_mode: str
-    algorithm: str
-    out: Array | None
-    n_threads: int | None
-
-
-class Gradient(Sweep, total=False):
-    """Keywords of every gradient."""
-
-    accumulate: bool
-
-
-class WeightGradient(Gradient, total=False):
-    """Keywords of every weight gradient."""
-
-    reduce: str
 
 
 class Algorithm(NamedTuple):
@@ -171,17 +147,14 @@ ALGORITHMS = {"direct": DIRECT, "fast": DIRECT._replace(name="fast")}
 
 
 def sort_keywords(verb: str, keywords: Any, algorithms: dict[str, Algorithm],
-                  **more: Any) -> Call:
-    """`more`: what the verb takes besides the keywords of every sweep, with its defaults."""
-    own: dict[str, Any] = {"out": None, "n_threads": None, "algorithm": "direct", **more}
-    shape = {}
+                  kind: type = Sweep) -> Call:
+    """`kind`: the keywords that the verb takes."""
+    own = dict(defaults(kind))
     for name, value in keywords.items():
-        if name in GEOMETRY:
-            shape[name] = value
-        elif name in own:
-            own[name] = value
-        else:
+        if name not in own:
             raise TypeError(f"{verb}() got an unexpected keyword argument {name!r}")
+        own[name] = value
+    shape = {name: own[name] for name in GEOMETRY}
     try:
         algorithm = algorithms[own["algorithm"]]
     except (KeyError, TypeError):
@@ -202,10 +175,10 @@ def filters_of(verb: str, w: Any, keywords: dict[str, Any]) -> tuple[Any, Handle
 def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
             algorithms: dict[str, Algorithm] = ALGORITHMS) -> Array:
     """y of any family; see `conv`."""
-    key, y = again(verb, x, w, b, None, keywords)
+    y = recall(verb, x, w, b, None, keywords, repeat)
     if y is not None:
         return y
-    given = w
+    given = Operands(verb, x, w, b, None, keywords)
     call = sort_keywords(verb, keywords, algorithms)
     w, handle = filters_of(verb, w, call.of_filters)
     x, w, *bias = operands(verb, x=x, w=w, b=b)
@@ -216,19 +189,19 @@ def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
     y, (x, w, *bias) = result(verb, g.y_shape, x, call.out, (x, w, *bias))
     if y.size:
         _forward(g, x, w, bias[0] if bias else None, y, call, handle)
-        if key is not None and call.algorithm is DIRECT:
-            remember(key, given, keywords, g, g.y_shape, _plans.get(_forward_axes(g))[0])
+        if call.algorithm is DIRECT:
+            remember(given, g, g.y_shape, _plans.get(_forward_axes(g))[0])
     return y
 
 
 def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any, keywords: Gradient,
                algorithms: dict[str, Algorithm] = ALGORITHMS) -> Array:
     """dx of any family; see `conv_input_grad`."""
-    key, dx = again(verb, dy, w, None, x_shape, keywords)
+    dx = recall(verb, dy, w, None, x_shape, keywords, repeat)
     if dx is not None:
         return dx
-    given = w
-    call = sort_keywords(verb, keywords, algorithms, accumulate=False)
+    given = Operands(verb, dy, w, None, x_shape, keywords)
+    call = sort_keywords(verb, keywords, algorithms, Gradient)
     w, handle = filters_of(verb, w, call.of_filters)
     dy, w = operands(verb, dy=dy, w=w)
     g = geometry(verb, family, as_shape(verb, "x_shape", x_shape), w.shape, **call.geometry)
@@ -236,12 +209,11 @@ def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any, keyword
     require_shape(verb, "dy", dy, g.y_shape, f"for x_shape = {g.x_shape}, w.shape = {w.shape}")
     dx, (dy, w) = result(verb, g.x_shape, dy, call.out, (dy, w), call.accumulate)
     transpose(g, dy, w, None, dx, call, handle)
-    if (key is not None and dx.size and call.algorithm is DIRECT
-            and not (_own_filters(g) or interleave.pays(g))):
+    if dx.size and call.algorithm is DIRECT and not (_own_filters(g) or interleave.pays(g)):
         axes, folds = _input_grad_axes(g)
         plan, covers = _plans.get(axes, False)
         if covers and not any(map(any, folds)):
-            remember(key, given, keywords, g, g.x_shape, plan, transposed=True)
+            remember(given, g, g.x_shape, plan, transposed=True)
     return dx
 
 
@@ -308,10 +280,11 @@ def fold_padding(padded: Array, g: Geometry, folds: tuple[phases.Fold, ...]) -> 
 def weight_grad(verb: str, family: Family, x: Any, dy: Any, w_shape: Any, keywords: WeightGradient,
                 algorithms: dict[str, Algorithm] = ALGORITHMS) -> Array:
     """dw of any family, or its parts; see `conv_weight_grad`."""
-    key, dw = again(verb, x, dy, None, w_shape, keywords)
+    dw = recall(verb, x, dy, None, w_shape, keywords, repeat)
     if dw is not None:
         return dw
-    call = sort_keywords(verb, keywords, algorithms, accumulate=False, reduce="all")
+    given = Operands(verb, x, dy, None, w_shape, keywords)
+    call = sort_keywords(verb, keywords, algorithms, WeightGradient)
     x, dy = operands(verb, x=x, dy=dy)
     g = geometry(verb, family, x.shape, as_shape(verb, "w_shape", w_shape), **call.geometry)
     call.algorithm.check(verb, g)
@@ -325,11 +298,11 @@ def weight_grad(verb: str, family: Family, x: Any, dy: Any, w_shape: Any, keywor
     if dw.size:
         sum_up(g, x, dy, dw, call)
         by_sample = sum_up is _sum_by_sample
-        if (key is not None and call.algorithm is DIRECT and not _unused(g)
+        if (call.algorithm is DIRECT and not _unused(g)
                 and (sum_up is _sum_of_all or (by_sample and not g.bank))):
             one = _samples_as_groups(g) if by_sample else g
-            remember(key, dy, keywords, one, shape(g), _plans.get(_forward_axes(one))[0],
-                     reduces=True, by_sample=by_sample)
+            remember(given, one, shape(g), _plans.get(_forward_axes(one))[0], reduces=True,
+                     by_sample=by_sample)
     return dw
 
 

@@ -8,16 +8,13 @@ and its two gradients, the transposed convolution and the gradient of a bias.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from ._arrays import Array, operands, require_shape, result
 from ._engine import (
     ALGORITHMS,
-    Gradient,
-    Sweep,
-    WeightGradient,
     filters_of,
     forward,
     input_grad,
@@ -25,17 +22,16 @@ from ._engine import (
     transpose,
     weight_grad,
 )
-from .geometry import Ints, Padding, as_shape, transposed_geometry
+from ._keywords import Gradient, Sweep, WeightGradient, takes
+from .geometry import Ints, as_shape, transposed_geometry
 from .runtime import resolve_threads
 from .winograd import FAST, WINOGRAD
 
 CHOICES = ALGORITHMS | {"winograd": WINOGRAD, "fast": FAST}
 
 
-def conv(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: Padding = 0,
-         dilation: Ints = 1, groups: int = 1, padding_mode: str = "zeros",
-         algorithm: str = "direct", out: Array | None = None,
-         n_threads: int | None = None) -> Array:
+@takes(Sweep)
+def conv(x: Any, w: Any, b: Any = None, **keywords: Unpack[Sweep]) -> Array:
     """Convolution (cross-correlation) of a batch with one bank of filters.
 
     Parameters
@@ -77,16 +73,11 @@ def conv(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: Padding = 
     >>> sc.conv(x, np.array([[[1, 0, -1]]], np.float32))
     array([[[-2., -2., -2.]]], dtype=float32)
     """
-    keywords: Sweep = {"stride": stride, "padding": padding, "dilation": dilation,
-                       "groups": groups, "padding_mode": padding_mode, "algorithm": algorithm,
-                       "out": out, "n_threads": n_threads}
     return forward("conv", "conv", x, w, b, keywords, CHOICES)
 
 
-def conv_input_grad(dy: Any, w: Any, x_shape: Any, *, stride: Ints = 1, padding: Padding = 0,
-                    dilation: Ints = 1, groups: int = 1, padding_mode: str = "zeros",
-                    algorithm: str = "direct", out: Array | None = None,
-                    accumulate: bool = False, n_threads: int | None = None) -> Array:
+@takes(Gradient)
+def conv_input_grad(dy: Any, w: Any, x_shape: Any, **keywords: Unpack[Gradient]) -> Array:
     """Input gradient of `conv`: dx[i] = sum over (p, t) that read x[i] of w[t] * dy[p].
 
     The exact adjoint of the forward verb, for every padding mode and crop.
@@ -116,17 +107,11 @@ def conv_input_grad(dy: Any, w: Any, x_shape: Any, *, stride: Ints = 1, padding:
     >>> sc.conv_input_grad(dy, w, (1, 1, 5))
     array([[[ 1.,  1.,  0., -1., -1.]]], dtype=float32)
     """
-    return input_grad("conv_input_grad", "conv", dy, w, x_shape, Gradient(
-        stride=stride, padding=padding, dilation=dilation, groups=groups,
-        padding_mode=padding_mode, algorithm=algorithm, out=out, n_threads=n_threads,
-        accumulate=accumulate), CHOICES)
+    return input_grad("conv_input_grad", "conv", dy, w, x_shape, keywords, CHOICES)
 
 
-def conv_weight_grad(x: Any, dy: Any, w_shape: Any, *, stride: Ints = 1, padding: Padding = 0,
-                     dilation: Ints = 1, groups: int = 1, padding_mode: str = "zeros",
-                     algorithm: str = "direct", out: Array | None = None,
-                     accumulate: bool = False, reduce: str = "all",
-                     n_threads: int | None = None) -> Array:
+@takes(WeightGradient)
+def conv_weight_grad(x: Any, dy: Any, w_shape: Any, **keywords: Unpack[WeightGradient]) -> Array:
     """Weight gradient of `conv`: dw[t] = sum over n, p of x[n, p*stride + t*dilation] * dy[n, p].
 
     Each weight's gradient is accumulated over every place that shares it.
@@ -160,16 +145,12 @@ def conv_weight_grad(x: Any, dy: Any, w_shape: Any, *, stride: Ints = 1, padding
     >>> sc.conv_weight_grad(x, np.ones((1, 1, 3), np.float32), (1, 1, 3))
     array([[[3., 6., 9.]]], dtype=float32)
     """
-    return weight_grad("conv_weight_grad", "conv", x, dy, w_shape, WeightGradient(
-        stride=stride, padding=padding, dilation=dilation, groups=groups,
-        padding_mode=padding_mode, algorithm=algorithm, out=out, n_threads=n_threads,
-        accumulate=accumulate, reduce=reduce), CHOICES)
+    return weight_grad("conv_weight_grad", "conv", x, dy, w_shape, keywords, CHOICES)
 
 
-def conv_transpose(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: Padding = 0,
-                   output_padding: Ints = 0, dilation: Ints = 1, groups: int = 1,
-                   padding_mode: str = "zeros", algorithm: str = "direct",
-                   out: Array | None = None, n_threads: int | None = None) -> Array:
+@takes(Sweep)
+def conv_transpose(x: Any, w: Any, b: Any = None, *, output_padding: Ints = 0,
+                   **keywords: Unpack[Sweep]) -> Array:
     """Transposed convolution: the adjoint of `conv` with the same keywords, and a bias.
 
     Parameters
@@ -196,17 +177,15 @@ def conv_transpose(x: Any, w: Any, b: Any = None, *, stride: Ints = 1, padding: 
     array([[[1., 1., 3., 2., 2.]]], dtype=float32)
     """
     verb = "conv_transpose"
-    call = sort_keywords(verb, Sweep(
-        stride=stride, padding=padding, dilation=dilation, groups=groups,
-        padding_mode=padding_mode, algorithm=algorithm, out=out, n_threads=n_threads), CHOICES)
+    call = sort_keywords(verb, keywords, CHOICES)
     w, handle = filters_of(verb, w, call.of_filters | {"output_padding": output_padding})
     x, w, *bias = operands(verb, x=x, w=w, b=b)
     g = transposed_geometry(x.shape, w.shape, output_padding=output_padding, **call.geometry)
     call.algorithm.check(verb, g)
     if bias:
         require_shape(verb, "b", bias[0], (g.in_channels,),
-                      f"for w.shape = {w.shape}, groups={groups}")
-    y, (x, w, *bias) = result(verb, g.x_shape, x, out, (x, w, *bias))
+                      f"for w.shape = {w.shape}, groups={g.groups}")
+    y, (x, w, *bias) = result(verb, g.x_shape, x, call.out, (x, w, *bias))
     transpose(g, x, w, bias[0] if bias else None, y, call, handle)
     return y
 

@@ -49,7 +49,7 @@ class PackedFilters:
         self.keywords = keywords
         self._accepted: Mapping[str, Any] = keywords  # the last that came and were found equal
         self._panels: dict[tuple[int, str, bool, int], _sweep.Packed] = {}
-        self.known: dict[Any, Any] = {}  # of calls that came before: see _known.py
+        self.known: dict[bytes, Any] = {}  # of calls that came before: see _known.py
 
     @property
     def rank(self) -> int:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from ._arrays import Array
-from ._engine import Gradient, Sweep, WeightGradient, forward, input_grad, weight_grad
+from ._engine import forward, input_grad, weight_grad
+from ._keywords import Gradient, Sweep, WeightGradient, takes
 
 
+@takes(Sweep)
 def tiled_conv(x: Any, w: Any, b: Any = None, **keywords: Unpack[Sweep]) -> Array:
     """Convolution with tile sharing: filter p mod period serves output position p.
 
@@ -50,6 +52,7 @@ def tiled_conv(x: Any, w: Any, b: Any = None, **keywords: Unpack[Sweep]) -> Arra
     return forward("tiled_conv", "tiled", x, w, b, keywords)
 
 
+@takes(Gradient)
 def tiled_conv_input_grad(dy: Any, w: Any, x_shape: Any, **keywords: Unpack[Gradient]) -> Array:
     """Input gradient of `tiled_conv`, its exact adjoint; parameters as in `conv_input_grad`.
 
@@ -64,6 +67,7 @@ def tiled_conv_input_grad(dy: Any, w: Any, x_shape: Any, **keywords: Unpack[Grad
     return input_grad("tiled_conv_input_grad", "tiled", dy, w, x_shape, keywords)
 
 
+@takes(WeightGradient)
 def tiled_conv_weight_grad(x: Any, dy: Any, w_shape: Any, **keywords: Unpack[WeightGradient]
                           ) -> Array:
     """Weight gradient of `tiled_conv`: each filter's is summed over the positions it serves.

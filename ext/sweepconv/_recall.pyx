@@ -1,0 +1,233 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, binding=False
+# cython: freethreading_compatible=True
+"""Calls that came before: found by their shapes and keywords, and run at once where they are small.
+
+A small sweep takes less time than the Python around it.
+"""
+
+from cpython.buffer cimport PyBuffer_IsContiguous
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.dict cimport PyDict_Next
+from cpython.object cimport PyObject
+from libc.stdint cimport uintptr_t
+
+import numpy
+
+from sweepconv._box cimport idx
+from sweepconv._sweep cimport Buffers, Packed, Plan, gather_views, reduce_views
+
+cdef object ndarray = numpy.ndarray, numpy_empty = numpy.empty  # found without a look into a module
+cdef dict _known = {}
+
+cdef enum:
+    MOST_KNOWN = 1024
+    MOST_AXES = 8
+    MOST_KEYWORDS = 16
+    # The verb; kind, rank and axes of a, b, bias and shape; names and values.
+    MOST_NUMBERS = 1 + 4 * (2 + MOST_AXES) + 2 * MOST_KEYWORDS
+
+
+cdef class Known:
+    """A direct sweep of plain arrays, in one go: what follows from its shapes and keywords."""
+
+    cdef object verb, keywords  # kept, since their addresses are part of the key
+    cdef readonly tuple shape  # of the result
+    cdef readonly idx groups
+    cdef readonly Plan plan
+    cdef readonly bint reduces     # a weight gradient,
+    cdef readonly bint by_sample   # of each sample: samples are groups of one image
+    cdef readonly bint transposed  # an input gradient
+    cdef readonly bint accumulate
+    cdef bint small                # too little work for threads
+
+    def __init__(self, verb, keywords, shape, groups, plan, reduces, by_sample, transposed,
+                 accumulate, small):
+        self.verb, self.keywords, self.shape, self.groups = verb, keywords, shape, groups
+        self.plan, self.reduces, self.by_sample = plan, reduces, by_sample
+        self.transposed, self.accumulate = transposed, accumulate
+        self.small = small and not by_sample
+
+
+cdef struct Numbers:
+    idx count
+    idx number[MOST_NUMBERS]
+
+
+cdef bint add_array(Numbers *key, const Py_buffer *view) noexcept:
+    """Its type and shape; False if such an array is none of ours."""
+    cdef int axis
+    if view.ndim > MOST_AXES or view.format[0] not in b"fd" or view.format[1]:
+        return False
+    add(key, view.format[0])
+    add(key, view.ndim)
+    for axis in range(view.ndim):
+        add(key, view.shape[axis])
+    return True
+
+
+cdef void add(Numbers *key, idx number) noexcept:
+    key.number[key.count] = number
+    key.count += 1
+
+
+cdef bint add_shape(Numbers *key, shape) except -1:
+    if type(shape) is not tuple or len(shape) > MOST_AXES:
+        return False
+    add(key, len(shape))
+    for n in <tuple>shape:
+        if type(n) is not int or not 0 <= n < 1 << 62:
+            return False
+        add(key, n)
+    return True
+
+
+cdef bytes find_key(verb, Buffers held, shape, dict keywords):
+    """None where a call cannot be known.  Keywords must be the same objects, since 1.0 == 1 but is
+    no stride; names count, since some verbs are given those alone that a caller wrote."""
+    cdef Numbers key
+    cdef int i
+    cdef Py_ssize_t at = 0
+    cdef PyObject *name
+    cdef PyObject *value
+    if len(keywords) > MOST_KEYWORDS:
+        return None
+    key.count = 0
+    add(&key, <idx><PyObject *>verb)
+    for i in range(held.held):
+        if not add_array(&key, &held.view[i]):
+            return None
+    if shape is not None and not add_shape(&key, shape):
+        return None
+    out = keywords.get("out")
+    while PyDict_Next(keywords, &at, &name, &value):
+        add(&key, <idx>name)
+        add(&key, <idx>(<PyObject *>None if value == <PyObject *>out else value))
+    return PyBytes_FromStringAndSize(<char *>key.number, key.count * sizeof(idx))
+
+
+cdef dict hold(Buffers held, a, b, bias):
+    """Take the buffers of the operands; the table of calls with such, or None where they are not
+    plain.  Packed filters keep what is known of calls with them."""
+    table = _known
+    if type(b) is not ndarray:
+        table, b = getattr(b, "known", None), getattr(b, "w", None)
+    if type(table) is not dict or type(a) is not ndarray or type(b) is not ndarray or (
+            bias is not None and type(bias) is not ndarray):
+        return None
+    try:
+        held.take(a, False)
+        held.take(b, False)
+        if bias is not None:
+            held.take(bias, False)
+    except ValueError:  # of a type that has no buffers
+        return None
+    return table
+
+
+cdef new_array(Known known, a, const Py_buffer *source):
+    """A result in the memory order of the data, but dw in C order, as weights are kept."""
+    if known.reduces or PyBuffer_IsContiguous(source, b"C"):
+        return numpy_empty(known.shape, a.dtype)
+    return numpy.empty_like(a, shape=known.shape)
+
+
+cdef bint hold_out(Buffers held, Known known, out) except -1:
+    """Take the buffer of a result; False unless it is a plain array that shares no memory."""
+    cdef const Py_buffer *to
+    cdef int i
+    if type(out) is not ndarray or out.shape != known.shape:
+        return False
+    try:
+        to = held.take(out, True)
+    except ValueError:  # read-only
+        return False
+    if to.format[0] != held.view[0].format[0] or to.format[1] or not is_dense(to):
+        return False
+    for i in range(held.held - 1):
+        if shares_memory(to, &held.view[i]):
+            return False
+    return True
+
+
+cdef bint is_dense(const Py_buffer *view) noexcept:
+    """Whether the elements lie side by side, in any order of the axes."""
+    cdef idx step = view.itemsize
+    cdef int axis, _i
+    for _i in range(view.ndim):
+        for axis in range(view.ndim):
+            if view.strides[axis] == step and view.shape[axis] > 1:
+                step *= view.shape[axis]
+                break
+    return step == view.len
+
+
+cdef bint shares_memory(const Py_buffer *dense, const Py_buffer *view) noexcept:
+    """Whether the spans of the two meet."""
+    cdef uintptr_t low = <uintptr_t>view.buf, high = low + view.itemsize
+    cdef uintptr_t first = <uintptr_t>dense.buf
+    cdef int axis
+    for axis in range(view.ndim):
+        if view.strides[axis] < 0:
+            low += (view.shape[axis] - 1) * view.strides[axis]
+        else:
+            high += (view.shape[axis] - 1) * view.strides[axis]
+    return low < first + dense.len and first < high
+
+
+cdef bint run(Known known, Buffers held, b, bint biased) except -1:
+    """A small call, by one thread; False, and nothing written, if some weights are not finite and
+    the sweep would spread them."""
+    cdef Packed panels = None
+    cdef Py_buffer *source = &held.view[0]
+    cdef Py_buffer *other = &held.view[1]
+    cdef Py_buffer *bias = &held.view[2] if biased else NULL
+    cdef Py_buffer *target = &held.view[held.held - 1]
+    if known.reduces:
+        reduce_views(known.plan, source, other, target, known.groups, known.accumulate, 1)
+        return True
+    if type(b) is not ndarray:
+        panels = b.panels(known.plan, known.groups, known.transposed, 1,
+                          source.strides[1] == source.itemsize, 0)
+    return gather_views(known.plan, source, other, bias, target, known.groups, known.transposed,
+                        known.accumulate, 1, panels, known.transposed and known.plan.reads_zeros, 0)
+
+
+def recall(verb, a, b, bias, shape, dict keywords, repeat):
+    """The result of a call that came before, else None.
+
+    a, b : the operands as the verb takes them; b may be packed filters.
+    shape : of the result, where the verb is given it, else None.
+    repeat : runs a known call that is long, or whose result is no array that such calls write.
+    """
+    cdef Buffers held = Buffers.__new__(Buffers)
+    cdef dict table = hold(held, a, b, bias)
+    cdef bytes key = find_key(verb, held, shape, keywords) if table is not None else None
+    cdef Known known = table.get(key) if key is not None else None
+    if known is None:
+        return None
+    to = keywords.get("out")
+    if known.small:
+        if to is None and not known.accumulate:
+            to = new_array(known, a, &held.view[0])
+            held.take(to, True)
+            return to if run(known, held, b, bias is not None) else None
+        if hold_out(held, known, to):
+            return to if run(known, held, b, bias is not None) else None
+    return repeat(known, verb, a, b, bias, keywords)
+
+
+def remember(verb, a, b, bias, shape, dict keywords, *of_call):
+    """Keep what `recall` needs; of_call: see `Known`."""
+    cdef Buffers held = Buffers.__new__(Buffers)
+    cdef dict table = hold(held, a, b, bias)
+    cdef bytes key = find_key(verb, held, shape, keywords) if table is not None else None
+    if key is None:
+        return
+    kept = tuple([(name, value) for name, value in keywords.items() if name != "out"])
+    try:
+        hash(kept)
+    except TypeError:  # a keyword that can change, such as a list
+        return
+    if len(table) >= MOST_KNOWN:
+        table.clear()
+    table[key] = Known(verb, kept, *of_call)

@@ -1,0 +1,29 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy.typing as npt
+
+from ._sweep import Plan
+
+Array = npt.NDArray[Any]
+
+class Known:
+    shape: tuple[int, ...]
+    groups: int
+    plan: Plan
+    reduces: bool
+    by_sample: bool
+    transposed: bool
+    accumulate: bool
+    def __init__(
+        self, verb: str, keywords: object, shape: tuple[int, ...], groups: int, plan: Plan,
+        reduces: bool, by_sample: bool, transposed: bool, accumulate: bool, small: bool,
+    ) -> None: ...
+
+def recall(
+    verb: str, a: object, b: object, bias: object, shape: object, keywords: Any,
+    repeat: Callable[..., Array | None],
+) -> Array | None: ...
+def remember(
+    verb: str, a: object, b: object, bias: object, shape: object, keywords: Any, *of_call: object,
+) -> None: ...
