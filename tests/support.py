@@ -178,6 +178,22 @@ STRIDED = [
     Case((2, 1, 40), (70, 1, 7), stride=5, padding=3, dtype="float32"),
 ]
 
+# Kernels as long as the image along an axis, or nearly: of one, two and three outputs, the first,
+# middle and last axis, one axis of two that could be cut, groups, padding, strides, tile sharing.
+SPANNED = [
+    Case((2, 25, 22, 40), (25, 25, 22, 1), bias=True, dtype="float32"),
+    Case((2, 8, 16, 33), (16, 1, 15, 1), groups=8, dtype="float32"),
+    Case((3, 1, 9, 60), (10, 1, 3, 60), bias=True, dtype="float32"),
+    Case((2, 1, 24, 31), (9, 1, 24, 4), padding=((1, 0), (0, 2)), stride=(3, 2), dtype="float32"),
+    Case((2, 3, 10, 9, 12), (6, 3, 3, 9, 2), padding=((0, 0), (0, 0), (1, 1))),
+    Case((2, 3, 12, 20), (18, 3, 13, 5), padding=((1, 2), (0, 1)), stride=(1, 2), dtype="float32"),
+    Case((1, 2, 9, 8, 7), (4, 2, 3, 8, 3), padding=((1, 1), (0, 0), (1, 1))),
+    Case((1, 4, 30, 30), (5, 4, 27, 28), dtype="float32"),
+    Case((2, 4, 14, 21), (1, 2, 6, 2, 12, 2), groups=2, family="tiled", bias=True),
+    Case((2, 2, 17, 12), (3, 2, 8, 3), dilation=(2, 1), padding=((1, 0), (0, 0)),
+         padding_mode="reflect", dtype="float32"),
+]
+
 
 # Memory orders: each gives an array that equals `a` and does not share its memory.
 

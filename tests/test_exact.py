@@ -3,11 +3,23 @@ the modelled bound where they round, NaN and Inf in their receptive field and no
 
 import numpy as np
 import pytest
-from support import BANKS, DTYPES, FEW, IMAGES, KINDS, LONG, PREFIX, STRIDED, VERBS, family_of
+from support import (
+    BANKS,
+    DTYPES,
+    FEW,
+    IMAGES,
+    KINDS,
+    LONG,
+    PREFIX,
+    SPANNED,
+    STRIDED,
+    VERBS,
+    family_of,
+)
 
 import sweepconv as sc
 from sweepconv import _interleave
-from sweepconv.testing import Case, check_conv, conv_cases
+from sweepconv.testing import Case, CaseFamily, check_conv, conv_cases
 
 # The steps that one tile sums, at most: 1.5 times STEPS of ext/sweepconv/_task.pxd.
 TILE_STEPS = 288
@@ -64,12 +76,22 @@ def test_large_banks(verb: str) -> None:
     check_conv(getattr(sc, verb), verb=verb, cases=BANKS, fills=["exact", "special"])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("family", ["conv", "tiled"])
+def test_kernels_as_long_as_the_image(family: CaseFamily, kind: str) -> None:
+    verb = PREFIX[family] + kind
+    cases = [case for case in SPANNED if case.family == family]
+    summary = check_conv(getattr(sc, verb), verb=verb, cases=cases,
+                         fills=["exact", "real", "special", "special_w"])
+    assert summary.cases == len(cases) > 0
+
+
 @pytest.mark.parametrize("verb", ["conv_input_grad", "conv_transpose"])
 def test_few_channels_with_a_stride(verb: str) -> None:
     summary = check_conv(getattr(sc, verb), verb=verb, cases=STRIDED,
                          fills=["exact", "real", "special", "special_w"])
     assert summary.cases == len(STRIDED)
-    assert all(_interleave.pays(case.geometry) for case in STRIDED)
+    assert all(_interleave.form(case.geometry) for case in STRIDED)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

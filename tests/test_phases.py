@@ -4,15 +4,18 @@ Checked by brute force on every tap of every output: pairs (position p of y, tap
 element virtual_index(p*stride + t*dilation - low), with filter p mod period.
 """
 
+import math
 from collections import Counter
 from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+from support import SPANNED
 
 from sweepconv import phases
 from sweepconv.geometry import PADDING_MODES, Geometry, geometry, virtual_index
+from sweepconv.testing import Case
 
 Meeting: TypeAlias = tuple[int, int, int, int]  # position of y, tap, filter, element of x
 
@@ -133,6 +136,22 @@ def test_the_index_holds_only_what_is_read() -> None:
         (phase,) = phases.forward_phases(phases.axes(g)[0])
         assert Counter(reads(phase)) == meetings(g)
         assert len(phase.index) <= 5 * k * count
+
+
+@pytest.mark.parametrize("case", SPANNED)
+def test_input_gradients_of_long_kernels_read_few_zeros(case: Case) -> None:
+    """Along all axes but one at least, so that what they read lies in long runs."""
+    axes, _ = phases.input_grad_axes(case.geometry)
+    before = [phases.input_grad_phases(a) for a in axes]
+    after = phases.input_grad_sweep(axes, False)[-len(axes):]
+
+    def sparse(cut: Any) -> int:
+        return sum(sum(p.count * len(p.tap) for p in each) >= 3 * a.out * a.kernel
+                   for a, each in zip(axes, cut, strict=True))
+
+    assert sparse(before) > 0
+    assert sparse(after) == (sparse(before) == 2)
+    assert math.prod(max(p.count for p in cut) for cut in after) >= 8
 
 
 def test_missing_axes_are_axes_of_one_element() -> None:

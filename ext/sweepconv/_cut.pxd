@@ -42,6 +42,7 @@ cdef enum:
     OPEN_PLANE = 50 * 1000    # to begin with a plane
     OPEN_PLANES = 250 * 1000  # and with those of a group
     TASK_TARGETS = 256        # filters' targets that share one packing of the source
+    FEW_TASKS = 16            # of a thread, below which one more is looked at
     BLOCK_TILES = 28          # Winograd
     HELD_TARGETS = 64         # Winograd: those whose products are held at once
     BAND_BYTES = 128 * 1024   # local layers on many images: of the source of one task
@@ -296,6 +297,17 @@ cdef inline idx gather_tasks(const Sweep *s) noexcept nogil:
     return s.group_chunks * s.chunks * s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
 
 
+cdef inline void share_evenly(Sweep *s, const Extents *e, idx pixels, int threads) noexcept nogil:
+    """Somewhat smaller blocks, if then all threads have as many tasks, where these are few."""
+    cdef idx fewer = pixels
+    while (e.boxes * gather_tasks(s) % threads and e.boxes * gather_tasks(s) < FEW_TASKS * threads
+           and fewer > pixels // 2):
+        fewer -= ceil_div(fewer, 16)
+        choose_blocks(s, e, fewer)
+    if e.boxes * gather_tasks(s) % threads:
+        choose_blocks(s, e, pixels)
+
+
 cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Large tasks, for the caches, but two for each thread where the work allows it."""
     cdef idx most = LANE_PIXELS if s.lanes > 1 else BLOCK_PIXELS, pixels
@@ -325,6 +337,7 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
             pixels //= 2
         else:
             break
+    share_evenly(s, e, pixels, threads)
     # Filters that serve one block alone are packed where they are used: for local and dense that
     # is all of them, and a bank is read once.
     s.own_filters = (s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3] == 1

@@ -18,7 +18,7 @@ from libc.string cimport memcpy, memset
 from sweepconv._batch_gather cimport batch_task
 from sweepconv._batch_reduce cimport batch_reduce_task
 from sweepconv._batch_scatter cimport batch_scatter_task
-from sweepconv._box cimport Array, Extents, Filters, Phase, idx, joined_taps, span
+from sweepconv._box cimport Array, Extents, Filters, Phase, ceil_div, idx, joined_taps, span
 from sweepconv._cut cimport (
     ALIGN, SHARES, aligned, box_steps, choose_gather, choose_kind, choose_shares, choose_values,
     choose_winograd, gather_tasks, gathers_images, lay_out_batch_gather, lay_out_batch_reduce,
@@ -72,7 +72,7 @@ cdef enum:
     BANK_BYTES = 4 << 20      # filter panels held at once
     ROUND_WORK = 1 << 26     # local input gradient: of one image
     SERIAL_WORK = 200 * 1000  # multiply-adds below which a parallel region costs more than it gives
-    SLICE_WORK = 500 * 1000 * 1000  # multiply-adds a thread does between two looks at signals
+    SLICE_WORK = 2000 * 1000 * 1000  # multiply-adds a thread does between two looks at signals
 
 
 cdef class Plan:
@@ -259,11 +259,10 @@ cdef int run_tasks(Work work, const void *job, idx tasks, double steps, int thre
                    idx scratch_bytes) except -1:
     """Run all tasks, `steps` multiply-adds in all, in slices between which signals are seen; each
     thread has `scratch_bytes` of scratch."""
-    cdef idx slices = <idx>(steps / (<double>SLICE_WORK * threads)) + 1, i, first, last, task
-    slices = max(1, min(slices, tasks // (2 * threads)))  # each slice has work for all threads
+    cdef idx slices = <idx>(steps / (<double>SLICE_WORK * threads)) + 1, first = 0, last, task
     cdef int team = threads if steps >= SERIAL_WORK and tasks > 1 and not sc_forked else 1
-    for i in range(slices):
-        first, last = i * tasks // slices, (i + 1) * tasks // slices
+    while first < tasks:  # at the end of a slice all threads have done as many tasks
+        last = min(first + ceil_div(ceil_div(tasks, slices), 2 * team) * 2 * team, tasks)
         if team == 1:
             with nogil:
                 for task in range(first, last):
@@ -272,6 +271,7 @@ cdef int run_tasks(Work work, const void *job, idx tasks, double steps, int thre
             for task in prange(first, last, nogil=True, num_threads=team, schedule="dynamic",
                                chunksize=1):
                 work(job, task, scratch + threadid() * scratch_bytes)
+        first = last
         PyErr_CheckSignals()
     return 0
 

@@ -209,7 +209,7 @@ def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any, keyword
     require_shape(verb, "dy", dy, g.y_shape, f"for x_shape = {g.x_shape}, w.shape = {w.shape}")
     dx, (dy, w) = result(verb, g.x_shape, dy, call.out, (dy, w), call.accumulate)
     transpose(g, dy, w, None, dx, call, handle)
-    if dx.size and call.algorithm is DIRECT and not (_own_filters(g) or interleave.pays(g)):
+    if dx.size and call.algorithm is DIRECT and not (_own_filters(g) or interleave.form(g)):
         axes, folds = _input_grad_axes(g)
         plan, covers = _plans.get(axes, False)
         if covers and not any(map(any, folds)):
@@ -233,8 +233,8 @@ def transpose(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array, call
         if _sweep.scatter(plan, dx, dy, w, g.groups, call.accumulate, call.threads):
             return
     axes, folds = _input_grad_axes(g)
-    if interleave.pays(g):
-        image = _interleaved_input_grad(g, axes, dy, w, call, handle)
+    if form := interleave.form(g):
+        image = _interleaved_input_grad(g, form, axes, dy, w, call, handle)
     elif any(map(any, folds)):
         padded = np.empty_like(dx, shape=(*dx.shape[:2], *(a.size for a in axes)), subok=False)
         _input_grad(g, axes, dy, w, None, padded, False, call, handle)
@@ -249,14 +249,15 @@ def transpose(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array, call
     dx[...] = image
 
 
-def _interleaved_input_grad(g: Geometry, axes: Axes, dy: Array, w: Array, call: Call,
-                            handle: Handle) -> Array:
-    other = interleave.interleaved(g)
+def _interleaved_input_grad(g: Geometry, form: interleave.Form, axes: Axes, dy: Array, w: Array,
+                            call: Call, handle: Handle) -> Array:
+    turned, other = form.geometry, interleave.interleaved(form.geometry)
     wide = interleave.empty(other, dy.dtype)
-    _input_grad(other, _input_grad_axes(other)[0], dy, interleave.filters(g, other, w), None, wide,
-                False, call._replace(algorithm=DIRECT), None)
-    image = interleave.image(g, wide)
-    if interleave.spreads(g, dy):
+    _input_grad(other, _input_grad_axes(other)[0], form.turn(dy),
+                interleave.filters(turned, other, form.turn(w)), None, wide, False,
+                call._replace(algorithm=DIRECT), None)
+    image = form.turn(interleave.image(turned, wide))
+    if interleave.spreads(turned, dy):
         plain = np.empty(g.x_shape, dy.dtype)
         _input_grad(g, axes, dy, w, None, plain, False, call, handle)
         np.copyto(image, plain, where=np.isnan(image))

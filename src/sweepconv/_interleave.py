@@ -1,20 +1,22 @@
 """The input gradient of a strided sweep of few channels: places of a stride as channels.
 
-With stride s along the last axis, tap r + s*j of output p reads x at s*(p + j) + r - low.  So s
-elements of dx that follow each other have the same outputs and other taps: as s*C channels of a
-sweep with stride 1 they fill the lanes that C channels would leave empty.
+With stride s along an axis, tap r + s*j of output p reads x at s*(p + j) + r - low.  So s elements
+of dx that follow each other have the same outputs and other taps: as s*C channels of a sweep with
+stride 1 they fill the lanes that C channels would leave empty.
 
     dx[n, c, s*q + r - low] = sum over o, j of dy[n, o, q - j] * w[o, c, r + s*j]
 
-Where s does not divide the kernel, the last taps are zeros.  They make NaN of Inf and NaN in dy;
-such places are taken from the plain sweep.  Whether dx is made so follows from the geometry alone,
-since its sums are cut into other blocks: so bits depend on nothing else.
+An axis with one output has the stride of its kernel as well as any other.  Where s does not divide
+the kernel, the last taps are zeros.  They make NaN of Inf and NaN in dy; such places are taken from
+the plain sweep.  Whether dx is made so follows from the geometry alone, since its sums are cut into
+other blocks: so bits depend on nothing else.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,9 +33,39 @@ def _fills(channels: int) -> float:
     return channels / (-(-channels // LANES) * LANES)
 
 
+class Form(NamedTuple):
+    """How it is done: `axis` changes places with the last one, of which `geometry` speaks then."""
+
+    axis: int
+    geometry: Geometry
+
+    def turn(self, a: Array) -> Array:
+        return np.swapaxes(a, self.axis, -1)
+
+
 @lru_cache(maxsize=1024)
-def pays(g: Geometry) -> bool:
-    """Whether it applies, and fills so many more lanes."""
+def form(g: Geometry) -> Form | None:
+    """None where it does not apply, or does not fill so many more lanes."""
+    # Along other axes than the last it takes a transposition: strides would not pay for it.
+    axes = [-1, *(a for a in range(-g.rank, -1) if g.out_size[a] == 1)]
+    turned = (Form(axis, _turned(g, axis)) for axis in axes)
+    return next((f for f in turned if _pays(f.geometry)), None)
+
+
+def _turned(g: Geometry, axis: int) -> Geometry:
+    def swap(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        turned = list(values)
+        turned[axis], turned[-1] = turned[-1], turned[axis]
+        return tuple(turned)
+
+    stride = swap(g.stride)
+    if g.out_size[axis] == 1:
+        stride = (*stride[:-1], max(stride[-1], g.kernel[axis]))
+    return replace(g, in_size=swap(g.in_size), kernel=swap(g.kernel), out_size=swap(g.out_size),
+                   stride=stride, dilation=swap(g.dilation), pads=swap(g.pads))
+
+
+def _pays(g: Geometry) -> bool:
     s, k, channels = g.stride[-1], g.kernel[-1], g.in_channels
     taps = -(-k // s)
     if (g.family != "conv" or g.groups != 1 or g.mode != "zeros" or g.dilation[-1] != 1

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from math import gcd
+from math import gcd, prod
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -31,6 +31,8 @@ from .geometry import Geometry, virtual_index
 
 Index: TypeAlias = "npt.NDArray[np.intp]"
 MAX_RANK = 3
+MOST_READ = 3   # of zeros and all else, for each product that counts
+LEAST_RUN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +177,21 @@ def forward_sweep(axes: tuple[Axis, ...]) -> tuple[tuple[Phase, ...], ...]:
 
 
 def input_grad_sweep(axes: tuple[Axis, ...], exact: bool) -> tuple[tuple[Phase, ...], ...]:
-    """The phases of the three axes (d, h, w) of dx over dy."""
-    return tuple(input_grad_phases(a, exact) for a in _three(axes))
+    """The phases of the three axes (d, h, w) of dx over dy.
+
+    Exact also are axes along which few outputs were made by long kernels, and dx would read zeros
+    for the most part: those whose cuts leave long runs along the others.
+    """
+    axes = _three(axes)
+    phases = [input_grad_phases(a, exact) for a in axes]
+    read = [sum(p.count * len(p.tap) for p in each) / (a.out * a.kernel)
+            for a, each in zip(axes, phases, strict=True)]
+    whole = {0, 1, 2}
+    for i in sorted(whole, key=read.__getitem__, reverse=True):
+        if read[i] >= MOST_READ and prod(axes[j].size for j in whole - {i}) >= LEAST_RUN:
+            phases[i] = input_grad_phases(axes[i], True)
+            whole.remove(i)
+    return tuple(phases)
 
 
 def cover(phases: tuple[tuple[Phase, ...], ...], size: tuple[int, ...]) -> bool:
