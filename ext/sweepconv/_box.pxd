@@ -41,6 +41,7 @@ cdef struct Extents:
     idx least_taps[3]    # the fewest, of phases that have any
     idx joined           # neighbouring taps of the last axis, see `joined_taps`
     idx boxes
+    bint interleaved     # the outputs of one phase lie between those of others
     idx steps            # multiply-adds for one image, one source and one target channel
 
 

@@ -297,14 +297,18 @@ cdef inline idx gather_tasks(const Sweep *s) noexcept nogil:
     return s.group_chunks * s.chunks * s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
 
 
+cdef inline idx all_tasks(const Sweep *s, const Extents *e) noexcept nogil:
+    return e.boxes // s.box_chunk * gather_tasks(s)
+
+
 cdef inline void share_evenly(Sweep *s, const Extents *e, idx pixels, int threads) noexcept nogil:
     """Somewhat smaller blocks, if then all threads have as many tasks, where these are few."""
     cdef idx fewer = pixels
-    while (e.boxes * gather_tasks(s) % threads and e.boxes * gather_tasks(s) < FEW_TASKS * threads
+    while (all_tasks(s, e) % threads and all_tasks(s, e) < FEW_TASKS * threads
            and fewer > pixels // 2):
         fewer -= ceil_div(fewer, 16)
         choose_blocks(s, e, fewer)
-    if e.boxes * gather_tasks(s) % threads:
+    if all_tasks(s, e) % threads:
         choose_blocks(s, e, pixels)
 
 
@@ -327,7 +331,7 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
         s.chunk = ceil_div(s.panels, max(s.chunks, 1))
         s.group_chunks = ceil_div(s.groups, s.group_chunk)
         s.group_chunk = ceil_div(s.groups, max(s.group_chunks, 1))
-        if e.boxes * gather_tasks(s) >= 2 * threads:
+        if all_tasks(s, e) >= 2 * threads:
             break
         if s.group_chunk > 1:
             s.group_chunk = ceil_div(s.group_chunk, 2)

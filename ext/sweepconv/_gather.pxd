@@ -238,11 +238,17 @@ cdef inline void open_scratch(const Sweep *s, char *scratch) noexcept nogil:
 
 
 cdef inline void gather_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
+    cdef idx nth
+    for nth in range(s.box_chunk):
+        gather_box(s, task, nth, scratch)
+
+
+cdef inline void gather_box(const Sweep *s, idx task, idx nth, char *scratch) noexcept nogil:
     cdef const Phase *phase[3]
     cdef Block b, piece
     cdef Part part
     cdef idx *at = [0, 0, 0]
-    if not cut_task(s, task, phase, &b, &part):
+    if not cut_task(s, task, nth, phase, &b, &part):
         return
     if not (s.in_place and s.finite[0] and lies_inside(&b)):
         gather_block(s, &b, &part, scratch)

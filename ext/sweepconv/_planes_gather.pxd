@@ -243,6 +243,12 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread 
 
 
 cdef inline void planes_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
+    cdef idx nth
+    for nth in range(s.box_chunk):
+        planes_box(s, task, nth, scratch)
+
+
+cdef inline void planes_box(const Sweep *s, idx task, idx nth, char *scratch) noexcept nogil:
     cdef const Phase *phase[3]
     cdef Block b
     cdef Part part
@@ -250,7 +256,7 @@ cdef inline void planes_task(const Sweep *s, idx task, char *scratch) noexcept n
     cdef Spread q
     cdef idx group
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
-    if not cut_task(s, task, phase, &b, &part):
+    if not cut_task(s, task, nth, phase, &b, &part):
         return
     find_planes(&b, s.tile.nb, &p)
     plane_taps(&b, &p, taps)

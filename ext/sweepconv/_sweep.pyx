@@ -70,6 +70,7 @@ ctypedef void (*Task)(const Sweep *s, idx task, char *scratch) noexcept nogil
 
 cdef enum:
     BANK_BYTES = 4 << 20      # filter panels held at once
+    MOST_JOINED = 16          # boxes of a task, whose outputs share lines of the cache
     ROUND_WORK = 1 << 26     # local input gradient: of one image
     SERIAL_WORK = 200 * 1000  # multiply-adds below which a parallel region costs more than it gives
     SLICE_WORK = 2000 * 1000 * 1000  # multiply-adds a thread does between two looks at signals
@@ -152,6 +153,7 @@ cdef void widen(Extents *e, int a, const Phase *p) noexcept nogil:
     e.stride[a] = max(e.stride[a], p.stride)
     e.span[a] = max(e.span[a], span(p))
     e.taps[a] = max(e.taps[a], p.taps)
+    e.interleaved = e.interleaved or p.step > 1
     if p.taps and (p.taps < e.least_taps[a] or not e.least_taps[a]):
         e.least_taps[a] = p.taps
 
@@ -245,7 +247,7 @@ cdef void init_sweep(Sweep *s, Plan plan, idx itemsize, idx batch, idx groups, i
     memset(s, 0, sizeof(Sweep))
     s.tile = active_tiles(itemsize)
     s.batch, s.all_groups, s.sources, s.targets = batch, groups, sources, targets
-    s.winograd, s.wide, s.reads_zeros = winograd, 1, plan.reads_zeros
+    s.winograd, s.wide, s.box_chunk, s.reads_zeros = winograd, 1, 1, plan.reads_zeros
     if winograd:
         choose_values(s)
     else:
@@ -387,6 +389,10 @@ cdef bint gather_views(Plan plan, const Py_buffer *x, const Py_buffer *w, const 
         return gather_images(&s, plan, threads)
     size_panels(&s, &plan.extents)
     box_bytes = s.groups * s.panels * s.panel_bytes
+    boxes = plan.extents.boxes
+    if plan.extents.interleaved and boxes <= MOST_JOINED and (
+            packed is not None or boxes * box_bytes <= BANK_BYTES):
+        s.box_chunk = boxes
     if winograd:
         choose_winograd(&s, &plan.extents, threads)
         lay_out_winograd(&s, &plan.extents)
@@ -397,9 +403,8 @@ cdef bint gather_views(Plan plan, const Py_buffer *x, const Py_buffer *w, const 
             size_panels(&s, &plan.extents)
         lay_out_gather(&s, &plan.extents)
     steps = box_steps(&s, &plan.extents)
-    threads = max(1, min(threads, plan.extents.boxes * gather_tasks(&s)))
+    threads = max(1, min(threads, boxes // s.box_chunk * gather_tasks(&s)))
     cdef Memory scratch = allocate(s.scratch_bytes * threads)
-    boxes = plan.extents.boxes
     cdef Memory panels = None
     if packed is not None:
         panels = packed.memory
@@ -427,7 +432,8 @@ cdef bint gather_views(Plan plan, const Py_buffer *x, const Py_buffer *w, const 
         if work == gather_task:
             for a in range(threads):
                 open_scratch(&s, scratch.data + a * s.scratch_bytes)
-        run_sweep(&s, work, boxes * gather_tasks(&s), boxes * steps, threads, scratch.data)
+        run_sweep(&s, work, boxes // s.box_chunk * gather_tasks(&s), boxes * steps, threads,
+                  scratch.data)
         s.first += boxes
     return True
 

@@ -61,6 +61,7 @@ cdef struct Sweep:
     idx items               # gather: filter panels that a source panel meets, at most
     idx group_chunk         # gather: blocks of groups of a task
     idx group_chunks
+    idx box_chunk           # gather: boxes of a task
     idx half                # rows of half a tile, where it is fixed
     idx rows                # planes: targets of a filter panel
     bint shifted            # planes: filters have shifted copies too, see _shifts.pxd
@@ -109,9 +110,10 @@ cdef struct Part:
     idx last_panel
 
 
-cdef inline bint cut_task(const Sweep *s, idx task, const Phase **phase, Block *b,
+cdef inline bint cut_task(const Sweep *s, idx task, idx nth, const Phase **phase, Block *b,
                           Part *part) noexcept nogil:
-    """Its block of outputs and its part of their channels; False where the block is empty."""
+    """The block of outputs of a task in the nth of its boxes, and its part of their channels; False
+    where the block is empty."""
     cdef idx *place = [0, 0, 0, 0]
     cdef idx per_box = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
     find_block(s, task % per_box, place)
@@ -121,7 +123,7 @@ cdef inline bint cut_task(const Sweep *s, idx task, const Phase **phase, Block *
     task //= s.chunks
     part.group = task % s.group_chunks * s.group_chunk
     part.last_group = min(part.group + s.group_chunk, s.groups)
-    part.box = task // s.group_chunks
+    part.box = task // s.group_chunks * s.box_chunk + nth
     find_box(s, s.first + part.box, phase)
     return cut_block(b, phase, s.batch, s.size, place)
 

@@ -221,7 +221,7 @@ cdef inline void winograd_task(const Sweep *s, idx task, char *scratch) noexcept
     cdef char *init = scratch + s.at[INIT]
     cdef char *y
     cdef const char *filters
-    if not cut_task(s, task, phase, &b, &part):
+    if not cut_task(s, task, 0, phase, &b, &part):
         return
     find_tiles(s, &b, &t)
     memset(init, 0, row)
