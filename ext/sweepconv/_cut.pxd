@@ -29,6 +29,7 @@ cdef enum:
     WIDE_GROUPS = 8           # vectors of a pixel that are packed at once, for depthwise sweeps
     WIDE_BYTES = 160 * 1024
     MOST_READS = 9            # of an element of a depthwise source that is read where it lies
+    FEW_READS = 4             # and so few that it is hardly found in the first-level cache again
     LANE_PART_PIXELS = 784
     PLANE_BYTES = 512 * 1024  # planes of a block and its sums: half of them in the second level
     LEAST_PLANE = 512         # pixels
@@ -156,8 +157,12 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last
 cdef inline bint pays_in_place(const Sweep *s, const Extents *e) noexcept nogil:
     """Whether a channels-last depthwise source is better read where it lies: where elements are
     read so few times that a packed copy, whose pixels are nearer to each other, does not pay."""
-    cdef idx stride = e.stride[0] * e.stride[1] * e.stride[2]
-    return s.sources == 1 and filter_panel_steps(e) <= MOST_READS * stride
+    return s.sources == 1 and reads(e) <= MOST_READS
+
+
+cdef inline idx reads(const Extents *e) noexcept nogil:
+    """Of an element of the source, for each target."""
+    return ceil_div(filter_panel_steps(e), e.stride[0] * e.stride[1] * e.stride[2])
 
 
 cdef inline void set_groups(Sweep *s) noexcept nogil:
@@ -318,7 +323,10 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
     if s.source.space[2] % 2048 == 0:  # pixels would share two sets of the first-level cache
         s.in_place = False
     if s.lanes > 1 and s.sources == 1:
-        s.wide = min(s.groups, WIDE_GROUPS * s.tile.nb // (2 * s.lanes))
+        s.wide = WIDE_GROUPS * s.tile.nb // (2 * s.lanes)
+        if s.in_place and reads(e) <= FEW_READS:  # whole pixels, as they come from memory
+            s.wide = 4 * s.wide
+        s.wide = min(s.wide, s.groups)
         most = min(most, WIDE_BYTES // (s.wide * s.unit))
     if s.planes:
         most = plane_pixels(s, widest_block(s, e))
