@@ -52,7 +52,7 @@ static inline __attribute__((always_inline)) void NAME(step)(
 
 static inline __attribute__((always_inline)) void NAME(one)(
     const int kind, const int half, const int nv, const sc_item *item, const sc_pair *pair,
-    const sc_steps *s, const ptrdiff_t rs, ptrdiff_t ks, const ptrdiff_t ws)
+    const sc_pair *next, const sc_steps *s, const ptrdiff_t rs, ptrdiff_t ks, const ptrdiff_t ws)
 {
     /* Steps unrolled: fewer instructions, which shared cores are short of.  Four of the large tile
      * would not leave all sums in registers. */
@@ -66,7 +66,7 @@ static inline __attribute__((always_inline)) void NAME(one)(
     if (kind == SC_OUTER) /* rows of a target are far apart: else the last stores wait for them */
         UNROLL for (int i = 0; i < 2 * half; i++) {
             const int h = i >= half, r = i - h * half;
-            __builtin_prefetch((T *)((char *)item->to + pair->to[h]) + r * s->to_row, 1);
+            __builtin_prefetch((T *)((char *)item->to + next->to[h]) + r * s->to_row, 1);
         }
     for (const sc_line *line = s->line, *end = line + s->lines; line < end; line++) {
         const T *xa = (const T *)((const char *)item->x + pair->x[0]) + line->x;
@@ -107,9 +107,12 @@ static inline __attribute__((always_inline)) void NAME(all)(
     const sc_pair *pair, ptrdiff_t pairs, const sc_steps *s, const ptrdiff_t rs,
     const ptrdiff_t ks, const ptrdiff_t ws)
 {
-    for (ptrdiff_t p = 0; p < pairs; p++)
+    const ptrdiff_t ahead = s->lines * s->len < 64 ? 4 : 0;
+    for (ptrdiff_t p = 0; p < pairs; p++) {
+        const sc_pair *next = pair + (p + ahead < pairs ? p + ahead : pairs - 1);
         for (ptrdiff_t i = 0; i < items; i++)
-            NAME(one)(kind, half, nv, item + i, pair + p, s, rs, ks, ws);
+            NAME(one)(kind, half, nv, item + i, pair + p, next, s, rs, ks, ws);
+    }
 }
 
 #define TILE_NAME(kind, half, nv) NAME(SC_JOIN(SC_JOIN(kind, half), SC_JOIN(x, nv)))
