@@ -302,6 +302,10 @@ cdef inline idx gather_tasks(const Sweep *s) noexcept nogil:
     return s.group_chunks * s.chunks * s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
 
 
+cdef inline bint one_block(const Sweep *s) noexcept nogil:
+    return s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3] == 1
+
+
 cdef inline idx all_tasks(const Sweep *s, const Extents *e) noexcept nogil:
     return e.boxes // s.box_chunk * gather_tasks(s)
 
@@ -309,6 +313,8 @@ cdef inline idx all_tasks(const Sweep *s, const Extents *e) noexcept nogil:
 cdef inline void share_evenly(Sweep *s, const Extents *e, idx pixels, int threads) noexcept nogil:
     """Somewhat smaller blocks, if then all threads have as many tasks, where these are few."""
     cdef idx fewer = pixels
+    if one_block(s):
+        return
     while (all_tasks(s, e) % threads and all_tasks(s, e) < FEW_TASKS * threads
            and fewer > pixels // 2):
         fewer -= ceil_div(fewer, 16)
@@ -352,8 +358,7 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
     share_evenly(s, e, pixels, threads)
     # Filters that serve one block alone are packed where they are used: for local and dense that
     # is all of them, and a bank is read once.
-    s.own_filters = (s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3] == 1
-                     and not s.planes and not s.in_place)
+    s.own_filters = one_block(s) and not s.planes and not s.in_place
     s.items = s.wide * s.chunk
     if s.own_filters:
         s.panel_bytes = pack_scratch(s, e)

@@ -263,8 +263,9 @@ cdef int run_tasks(Work work, const void *job, idx tasks, double steps, int thre
     thread has `scratch_bytes` of scratch."""
     cdef idx slices = <idx>(steps / (<double>SLICE_WORK * threads)) + 1, first = 0, last, task
     cdef int team = threads if steps >= SERIAL_WORK and tasks > 1 and not sc_forked else 1
-    while first < tasks:  # at the end of a slice all threads have done as many tasks
-        last = min(first + ceil_div(ceil_div(tasks, slices), 2 * team) * 2 * team, tasks)
+    cdef idx each = ceil_div(ceil_div(tasks, slices), 2 * team) * 2 * team  # as many a thread
+    while first < tasks:
+        last = min(first + each, tasks)
         if team == 1:
             with nogil:
                 for task in range(first, last):

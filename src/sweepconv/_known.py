@@ -71,6 +71,6 @@ def remember(given: Operands, g: Geometry, shape: tuple[int, ...], plan: _sweep.
              reduces: bool = False, by_sample: bool = False, transposed: bool = False) -> None:
     """Keep what `recall` needs of a call that was one sweep of `plan`."""
     if plan.nbytes <= SMALL_PLAN:
-        small = math.prod((*g.y_shape, *g.w_shape[1:])) < SMALL_WORK
+        small = math.prod((*g.y_shape, *g.w_shape[len(g.bank) + 1:])) < SMALL_WORK
         _recall.remember(*given, shape, g.groups, plan, reduces, by_sample, transposed,
                          bool(given.keywords.get("accumulate", False)), small)
