@@ -184,6 +184,23 @@ def test_packed_dense_filters() -> None:
         assert same_bits(sc.dense(x, handle), sc.dense(x, w))
 
 
+@pytest.mark.parametrize("algorithm", ["fast", "winograd"])
+@pytest.mark.parametrize("channels", [2, 64])
+def test_other_algorithms(channels: int, algorithm: str) -> None:
+    """Small layers are swept directly by "fast", and are known then."""
+    w = np.random.default_rng(1).standard_normal((channels, channels, 3, 3))
+    for seed in range(3):
+        x = np.random.default_rng(seed).standard_normal((1, channels, 14, 14))
+        y = sc.conv(x, w, algorithm=algorithm)
+        for got, expected in (
+                (y, sc.conv(LongWay(x), w, algorithm=algorithm)),
+                (sc.conv_input_grad(y, w, x.shape, algorithm=algorithm),
+                 sc.conv_input_grad(LongWay(y), w, x.shape, algorithm=algorithm)),
+                (sc.conv_weight_grad(x, y, w.shape, algorithm=algorithm),
+                 sc.conv_weight_grad(LongWay(x), y, w.shape, algorithm=algorithm))):
+            assert same_bits(got, expected)
+
+
 def test_more_shapes_than_are_kept() -> None:
     w = np.ones((1, 1, 3))
     for n in [*range(3, 1200), 3, 4, 5]:

@@ -189,7 +189,7 @@ def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
     y, (x, w, *bias) = result(verb, g.y_shape, x, call.out, (x, w, *bias))
     if y.size:
         _forward(g, x, w, bias[0] if bias else None, y, call, handle)
-        if call.algorithm is DIRECT:
+        if not call.algorithm.winograd(g):
             remember(given, g, g.y_shape, _plans.get(_forward_axes(g))[0])
     return y
 
@@ -209,7 +209,7 @@ def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any, keyword
     require_shape(verb, "dy", dy, g.y_shape, f"for x_shape = {g.x_shape}, w.shape = {w.shape}")
     dx, (dy, w) = result(verb, g.x_shape, dy, call.out, (dy, w), call.accumulate)
     transpose(g, dy, w, None, dx, call, handle)
-    if dx.size and call.algorithm is DIRECT and not (_own_filters(g) or interleave.form(g)):
+    if dx.size and not (call.algorithm.winograd(g) or _own_filters(g) or interleave.form(g)):
         axes, folds = _input_grad_axes(g)
         plan, covers = _plans.get(axes, False)
         if covers and not any(map(any, folds)):
@@ -299,7 +299,7 @@ def weight_grad(verb: str, family: Family, x: Any, dy: Any, w_shape: Any, keywor
     if dw.size:
         sum_up(g, x, dy, dw, call)
         by_sample = sum_up is _sum_by_sample
-        if (call.algorithm is DIRECT and not _unused(g)
+        if (call.algorithm.weight_grad is direct_weight_grad and not _unused(g)
                 and (sum_up is _sum_of_all or (by_sample and not g.bank))):
             one = _samples_as_groups(g) if by_sample else g
             remember(given, one, shape(g), _plans.get(_forward_axes(one))[0], reduces=True,
