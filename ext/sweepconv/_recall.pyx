@@ -11,12 +11,10 @@ from cpython.dict cimport PyDict_Next
 from cpython.object cimport PyObject
 from libc.stdint cimport uintptr_t
 
-import numpy
-
 from sweepconv._box cimport idx
 from sweepconv._sweep cimport Buffers, Packed, Plan, gather_views, reduce_views
 
-cdef object ndarray = numpy.ndarray, numpy_empty = numpy.empty  # found without a look into a module
+cdef object ndarray = None, empty = None, empty_like = None  # see `set_up`
 cdef dict _known = {}
 
 cdef enum:
@@ -25,6 +23,12 @@ cdef enum:
     MOST_KEYWORDS = 16
     # The verb; kind, rank and axes of a, b, bias and shape; names and values.
     MOST_NUMBERS = 1 + 4 * (2 + MOST_AXES) + 2 * MOST_KEYWORDS
+
+
+def set_up(array_type, make, make_like):
+    """Take NumPy's `ndarray`, `empty` and `empty_like`: compiled code knows buffers, and no NumPy."""
+    global ndarray, empty, empty_like
+    ndarray, empty, empty_like = array_type, make, make_like
 
 
 cdef class Known:
@@ -127,8 +131,8 @@ cdef dict hold(Buffers held, a, b, bias):
 cdef new_array(Known known, a, const Py_buffer *source):
     """A result in the memory order of the data, but dw in C order, as weights are kept."""
     if known.reduces or PyBuffer_IsContiguous(source, b"C"):
-        return numpy_empty(known.shape, a.dtype)
-    return numpy.empty_like(a, shape=known.shape)
+        return empty(known.shape, a.dtype)
+    return empty_like(a, shape=known.shape)
 
 
 cdef bint hold_out(Buffers held, Known known, out) except -1:

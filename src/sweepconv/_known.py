@@ -21,6 +21,8 @@ from .runtime import resolve_threads
 SMALL_PLAN = 1 << 15  # bytes
 SMALL_WORK = 100_000  # multiply-adds; the compiled sweep opens no parallel region there
 
+_recall.set_up(np.ndarray, np.empty, np.empty_like)
+
 
 class Operands(NamedTuple):
     """What a verb was given."""

@@ -20,6 +20,9 @@ class Known:
         reduces: bool, by_sample: bool, transposed: bool, accumulate: bool, small: bool,
     ) -> None: ...
 
+def set_up(
+    array_type: type, make: Callable[..., Array], make_like: Callable[..., Array],
+) -> None: ...
 def recall(
     verb: str, a: object, b: object, bias: object, shape: object, keywords: Any,
     repeat: Callable[..., Array | None],
