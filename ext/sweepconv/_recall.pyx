@@ -26,7 +26,7 @@ cdef enum:
 
 
 def set_up(array_type, make, make_like):
-    """Take NumPy's `ndarray`, `empty` and `empty_like`: compiled code knows buffers, and no NumPy."""
+    """Take NumPy's `ndarray`, `empty` and `empty_like`: compiled code sees buffers, no NumPy."""
     global ndarray, empty, empty_like
     ndarray, empty, empty_like = array_type, make, make_like
 
