@@ -18,10 +18,18 @@ typedef struct {
     ptrdiff_t x, w;
 } sc_line;
 
+/* Memory that is asked for while something else is summed: `pace` bytes for each step of a tile. */
+typedef struct {
+    const char *at;
+    ptrdiff_t pace;
+} sc_stream;
+
 /* The steps of a sum: `lines` lines of `len` steps each.  Strides are in elements: of the rows of x,
- * `to` and `start`, and of the steps of both operands. */
+ * `to` and `start`, and of the steps of both operands.  `ahead` is two streams that are needed next,
+ * or NULL; SC_OUTER asks for them. */
 typedef struct {
     const sc_line *line;
+    const sc_stream *ahead;
     ptrdiff_t lines, len, to_row, start_row, rs, ks, ws;
 } sc_steps;
 

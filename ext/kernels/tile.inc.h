@@ -52,13 +52,16 @@ static inline __attribute__((always_inline)) void NAME(step)(
 
 static inline __attribute__((always_inline)) void NAME(one)(
     const int kind, const int half, const int nv, const sc_item *item, const sc_pair *pair,
-    const sc_pair *next, const sc_steps *s, const ptrdiff_t rs, ptrdiff_t ks, const ptrdiff_t ws)
+    const sc_pair *next, const sc_stream *ahead, const sc_steps *s, const ptrdiff_t rs,
+    ptrdiff_t ks, const ptrdiff_t ws)
 {
     /* Steps unrolled: fewer instructions, which shared cores are short of.  Four of the large tile
      * would not leave all sums in registers. */
     enum { VL = sizeof(VECTOR) / sizeof(T), STEPS = MOST_HALF > 3 ? 2 : 4 };
     VECTOR sum[2 * TALL_HALF][2];
     ptrdiff_t row[TALL_HALF];
+    const char *asked[2] = {ahead[0].at, ahead[1].at};
+    const ptrdiff_t pace[2] = {STEPS * ahead[0].pace, STEPS * ahead[1].pace};
     UNROLL for (int i = 0; i < half; i++) row[i] = i * rs;
     UNROLL for (int i = 0; i < 2 * half; i++)
         UNROLL for (int v = 0; v < nv; v++) sum[i][v] = (VECTOR){0};
@@ -66,7 +69,9 @@ static inline __attribute__((always_inline)) void NAME(one)(
     if (kind == SC_OUTER) /* rows of a target are far apart: else the last stores wait for them */
         UNROLL for (int i = 0; i < 2 * half; i++) {
             const int h = i >= half, r = i - h * half;
-            __builtin_prefetch((T *)((char *)item->to + next->to[h]) + r * s->to_row, 1);
+            const char *to = (char *)item->to + next->to[h] + r * s->to_row * (ptrdiff_t)sizeof(T);
+            UNROLL for (int line = 0; line < nv * (int)sizeof(VECTOR); line += 64)
+                __builtin_prefetch(to + line, 1);
         }
     for (const sc_line *line = s->line, *end = line + s->lines; line < end; line++) {
         const T *xa = (const T *)((const char *)item->x + pair->x[0]) + line->x;
@@ -82,8 +87,14 @@ static inline __attribute__((always_inline)) void NAME(one)(
         for (k /= STEPS; kind == SC_OUTER && k > 0; k--) {
             if (__builtin_constant_p(rs)) OPAQUE(ks);
             else UNROLL for (int i = 1; i < half; i++) OPAQUE(row[i]);
-            UNROLL for (int u = 0; u < STEPS; u++)
+            UNROLL for (int u = 0; u < STEPS; u++) {
+                if (u % (STEPS / 2) == 0) {
+                    const int one = u > 0;
+                    __builtin_prefetch(asked[one]);
+                    asked[one] += pace[one];
+                }
                 NAME(step)(kind, half, nv, sum, xa + u * ks, xb + u * ks, row, w + u * ws);
+            }
             xa += STEPS * ks;
             xb += STEPS * ks;
             w += STEPS * ws;
@@ -107,11 +118,15 @@ static inline __attribute__((always_inline)) void NAME(all)(
     const sc_pair *pair, ptrdiff_t pairs, const sc_steps *s, const ptrdiff_t rs,
     const ptrdiff_t ks, const ptrdiff_t ws)
 {
-    const ptrdiff_t ahead = s->lines * s->len < 64 ? 4 : 0;
+    const ptrdiff_t steps = s->lines * s->len, later = steps < 64 ? 4 : 0;
+    sc_stream ahead[2] = {{item->x, 0}, {item->x, 0}};
+    if (s->ahead) memcpy(ahead, s->ahead, sizeof(ahead));
     for (ptrdiff_t p = 0; p < pairs; p++) {
-        const sc_pair *next = pair + (p + ahead < pairs ? p + ahead : pairs - 1);
-        for (ptrdiff_t i = 0; i < items; i++)
-            NAME(one)(kind, half, nv, item + i, pair + p, next, s, rs, ks, ws);
+        const sc_pair *next = pair + (p + later < pairs ? p + later : pairs - 1);
+        for (ptrdiff_t i = 0; i < items; i++) {
+            NAME(one)(kind, half, nv, item + i, pair + p, next, ahead, s, rs, ks, ws);
+            UNROLL for (int h = 0; h < 2; h++) ahead[h].at += steps * ahead[h].pace;
+        }
     }
 }
 

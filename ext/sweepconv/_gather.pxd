@@ -8,6 +8,7 @@ a tile, the batch or the threads.
 
 from libc.string cimport memset
 
+from sweepconv._ahead cimport ask_block, ask_nothing, ask_rows, pass_steps
 from sweepconv._box cimport Block, Phase, box_taps, ceil_div, idx, is_panel, tap_starts
 from sweepconv._kernels cimport sc_item, sc_line, sc_steps
 from sweepconv._panel cimport Columns, move_columns, move_pixels, pack_source
@@ -37,15 +38,15 @@ cdef inline void aim_items(const Sweep *s, const Sums *m, idx filter_at, bint to
         m.place[i].w = item.filters + filter_at
 
 
-cdef inline void sum_taps(const Sweep *s, const Block *b, Runs *r, const Sums *m, const idx *taps,
+cdef inline void sum_taps(const Sweep *s, const Block *b, Runs *r, Sums *m, const idx *taps,
                           idx count, idx total, sc_line *line) noexcept nogil:
     """Add all taps of `count` channels to the sums of some items."""
     cdef idx block = tap_block(b.phase, max(count, <idx>1)), nb = s.tile.nb
-    cdef idx first = 0, filter_at = 0, taken, joined, i
+    cdef idx first = 0, filter_at = 0, taken, joined, all_steps, i
     cdef bint skip = m.skip and r.leave_out, to_target, from_init
     cdef const Pair *pair
     cdef sc_steps steps
-    steps.line, steps.ws = line, nb
+    steps.line, steps.ahead, steps.ws = line, m.ahead, nb
     steps.rs, steps.ks = b.step * b.scale, b.scale if m.one_channel else s.lanes
     while True:
         taken = min(block, total - first)
@@ -62,7 +63,13 @@ cdef inline void sum_taps(const Sweep *s, const Block *b, Runs *r, const Sums *m
                                     &steps.lines)
                 steps.len = joined * count
             pair = r.pair + i
+            all_steps = pair.alike * m.items * steps.lines * steps.len
+            if b.panel != NULL and steps.lines == 1 and steps.len == steps.rs:
+                ask_rows(<const char *>m.place[0].x + r.place[min(i + 1, r.pairs - 1)].x[0],
+                         2 * pair.rows * pair.alike * steps.rs * s.tile.itemsize, all_steps,
+                         m.ahead)
             m.item.tiles[pair.rows - 1](m.place, m.items, r.place + i, pair.alike, &steps)
+            pass_steps(all_steps, m.ahead)
             i += pair.alike
         filter_at += taken * count * nb * s.tile.itemsize
         first += taken
@@ -162,6 +169,10 @@ cdef inline void sum_groups(const Sweep *s, Block *b, Runs *r, const Part *part,
     cdef bint last, to_target
     cdef Sums m
     m.source, m.place = scratch, <sc_item *>(item + s.items)
+    ask_nothing(scratch, m.ahead)
+    if b.panel == NULL:
+        ask_block(s, &s.source, &b.stride[1], part.next, groups * s.lanes * s.sources,
+                  r.pairs * items * total * s.sources, m.ahead)
     while True:
         count = min(block, s.sources - first) if total else 0
         last = count == 0 or first + count == s.sources

@@ -9,7 +9,7 @@ changes.
 from libc.stdint cimport uintptr_t
 
 from sweepconv._box cimport Block, box_taps, idx
-from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, call_one, sc_item, sc_line, sc_tile
+from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, call_one, sc_item, sc_line, sc_stream, sc_tile
 from sweepconv._panel cimport tap_offset
 from sweepconv._runs cimport Runs, find_lines
 from sweepconv._task cimport Sweep, fills, tap_block
@@ -34,6 +34,7 @@ cdef struct Sums:
     idx items
     sc_item *place       # of each, for the tile
     const char *source   # of the first item
+    sc_stream ahead[2]   # that the tiles ask for
     bint one_channel     # steps are from tap to tap
     bint skip            # filters are finite: taps that read zeros alone may be left out
 

@@ -17,8 +17,13 @@ cdef extern from "kernels.h" nogil:
         Py_ssize_t x
         Py_ssize_t w
 
+    ctypedef struct sc_stream:
+        const char *at
+        Py_ssize_t pace
+
     ctypedef struct sc_steps:
         const sc_line *line
+        const sc_stream *ahead
         Py_ssize_t lines
         Py_ssize_t len
         Py_ssize_t to_row
@@ -101,7 +106,7 @@ cdef inline void call_one(sc_tile tile, char *to_a, char *to_b, Py_ssize_t to_ro
     item.to, item.start, item.x, item.w = to_a, start_a, xa, w
     pair.to[0] = pair.start[0] = pair.x[0] = 0
     pair.to[1], pair.start[1], pair.x[1] = to_b - to_a, start_b - start_a, xb - xa
-    steps.line, steps.lines, steps.len = line, lines, len
+    steps.line, steps.ahead, steps.lines, steps.len = line, NULL, lines, len
     steps.to_row, steps.start_row = to_row, start_row
     steps.rs, steps.ks, steps.ws = rs, ks, ws
     tile(&item, 1, &pair, 1, &steps)

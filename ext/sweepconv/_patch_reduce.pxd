@@ -128,7 +128,8 @@ cdef inline void sum_inner(const Sweep *s, const PatchTiles *p, const sc_line *l
     cdef idx itemsize = s.tile.itemsize, nb = s.tile.nb, half = s.half, i, j
     cdef idx items = p.values // nb, pairs = p.targets // (2 * half)
     cdef sc_steps t
-    t.line, t.lines, t.len, t.rs, t.ks, t.ws = line, 1, p.pixels, 1, s.rows, nb
+    t.line, t.ahead, t.lines, t.len = line, NULL, 1, p.pixels
+    t.rs, t.ks, t.ws = 1, s.rows, nb
     t.to_row = s.filters.target // itemsize
     t.start_row = t.to_row if p.zeros == NULL else 0
     for i in range(items):

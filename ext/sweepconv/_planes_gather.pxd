@@ -48,7 +48,7 @@ cdef inline void plane_steps(const Sweep *s, Block *b, const Planes *p, const id
     """Steps of some taps of all channels of a panel: each tap a line of channels, in the order of
     `_gather.pxd`; neighbouring taps of one channel are one line too."""
     cdef idx i
-    t.line, t.ks, t.ws = line, p.channel, s.targets
+    t.line, t.ahead, t.ks, t.ws = line, NULL, p.channel, s.targets
     if channels == 1:
         b.scale = t.ks = 1
         t.len = find_lines(b, &b.taps, start, first, taken, b.stride[3] == 1, 1, s.targets, line,

@@ -96,7 +96,7 @@ cdef inline void planes_reduce_task(const Sweep *s, idx task, char *scratch) noe
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
     cdef char *sums = s.panel_data + task * s.panel_bytes
     item.x, item.w = scratch, dy
-    steps.line, steps.to_row, steps.start_row = line, nb, nb
+    steps.line, steps.ahead, steps.to_row, steps.start_row = line, NULL, nb, nb
     steps.rs, steps.ks, steps.ws = 1, nb // 2, nb
     find_plane_share(s, s.first + task // s.parts, &h)
     if s.round == 0:

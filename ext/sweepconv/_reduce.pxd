@@ -7,10 +7,11 @@ tree.  Shares, parts and so all orders of summation follow from the shapes alone
 
 from libc.string cimport memset
 
+from sweepconv._ahead cimport ask_block, ask_nothing, pass_steps
 from sweepconv._box cimport (
     Block, Phase, box_taps, ceil_div, cut_block, idx, joined_taps, line_starts, tap_starts,
 )
-from sweepconv._kernels cimport sc_item, sc_line, sc_pair, sc_steps
+from sweepconv._kernels cimport sc_item, sc_line, sc_pair, sc_steps, sc_stream
 from sweepconv._panel cimport Columns, move_pixels, pack_source
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, RUNS, TAPS, Sweep, find_block, find_box, first_source, first_target,
@@ -75,6 +76,9 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
     cdef idx block, panel, pairs, i
     cdef sc_item item
     cdef sc_steps steps
+    cdef sc_stream ahead[2]
+    cdef idx *ones = [1, 1, 1]
+    cdef idx all_steps
     cdef sc_pair *pair = <sc_pair *>(scratch + s.at[RUNS])
     cdef char *dy = scratch + s.at[PIXELS]
     cdef char *zeros = scratch + s.at[INIT]
@@ -82,7 +86,8 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
     cdef char *sums = s.panel_data + task * s.panel_bytes
     item.x, item.w = scratch, dy
-    steps.line, steps.rs, steps.ws, steps.to_row = line, s.lanes, s.tile.nb, s.tile.nb
+    steps.line, steps.ahead = line, ahead
+    steps.rs, steps.ws, steps.to_row = s.lanes, s.tile.nb, s.tile.nb
     find_share(s, s.first + task // s.parts, &h)
     if s.round == 0:
         memset(zeros, 0, s.tile.nb * s.tile.itemsize)
@@ -103,6 +108,11 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
         pairs = find_pairs(s, &h, taps, zeros != NULL, pair)
         steps.lines, steps.len, steps.ks = b.lines, b.length, b.step * h.sources * s.lanes
         steps.start_row = s.tile.nb if zeros == NULL else 0
+        ask_nothing(scratch, ahead)
+        all_steps = h.panels * pairs * b.pixels
+        if block + 1 < last:
+            ask_block(s, &s.source, &b.stride[1], block + 1, h.sources, all_steps, ahead)
+            ask_block(s, &s.target, ones, block + 1, h.panels * s.columns, all_steps, ahead + 1)
         for panel in range(h.panels):
             target_columns(s, s.target.channel, h.group, h.panel + panel, &columns)
             move_pixels(s.tile, &b, &s.target, first_target(s, h.group, h.panel + panel), &columns,
@@ -111,6 +121,7 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
             item.start = zeros if zeros != NULL else item.to
             tile_of(s, panel_vectors(s, h.group, h.panel + panel), s.half)(&item, 1, pair, pairs,
                                                                            &steps)
+            pass_steps(pairs * b.pixels, ahead)
         zeros = NULL
     if zeros != NULL:
         memset(sums, 0, h.panels * h.panel_bytes)

@@ -42,7 +42,7 @@ cdef inline void shift_steps(const Sweep *s, Block *b, const idx *start, idx fir
                              sc_line *line, sc_steps *t) noexcept nogil:
     """Steps of some taps, each piece a line."""
     cdef idx piece = piece_taps(<const Phase *const *>b.phase), i
-    t.line, t.lines, t.ks, t.ws = line, ceil_div(taken, piece), 1, s.tile.nb
+    t.line, t.ahead, t.lines, t.ks, t.ws = line, NULL, ceil_div(taken, piece), 1, s.tile.nb
     t.len = min(piece, taken) + s.tile.nb - 1
     for i in range(t.lines):
         line[i].x = start[first + i * piece]

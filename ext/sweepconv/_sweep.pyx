@@ -394,6 +394,7 @@ cdef bint gather_views(Plan plan, const Py_buffer *x, const Py_buffer *w, const 
     if plan.extents.interleaved and boxes <= MOST_JOINED and (
             packed is not None or boxes * box_bytes <= BANK_BYTES):
         s.box_chunk = boxes
+    s.threads = threads
     if winograd:
         choose_winograd(&s, &plan.extents, threads)
         lay_out_winograd(&s, &plan.extents)
