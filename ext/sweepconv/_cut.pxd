@@ -76,6 +76,11 @@ cdef inline idx widest_block(const Sweep *s, const Extents *e) noexcept nogil:
                          s.targets)
 
 
+cdef inline bint line_vectors(const Sweep *s) noexcept nogil:
+    """Whether vectors are as long as a line of the cache, so that all loads of pixels cross one."""
+    return s.tile.nb // 2 * s.tile.itemsize >= ALIGN
+
+
 cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noexcept nogil:
     """Of a sum over planes, in hundredths of a vector multiply-add for each pixel and group.
 
@@ -93,6 +98,8 @@ cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noex
         return -1
     else:
         cost = 200 if s.targets == 1 else 115 * ceil_div(s.targets, 2) * 2
+        if line_vectors(s) and s.targets > 1:
+            cost = cost * 8 // 5
         if e.joined == 1:
             cost *= 2
     if s.targets == 1 or not gathers:  # a margin: which is faster differs by machine
@@ -114,6 +121,8 @@ cdef inline Costs weigh_kinds(const Sweep *s, const Extents *e, bint gathers,
     cdef idx lanes = s.tile.nb // 2, vectors = ceil_div(s.targets, lanes)
     cdef idx steps = max(s.sources * filter_panel_steps(e), <idx>1)
     cdef idx elements = s.all_groups * (s.sources + s.targets)
+    if line_vectors(s):  # whose multiply-adds take twice as long on some machines
+        elements = elements * 2 // 3
     c.planes = planes_cost(s, e, gathers) * s.all_groups
     c.groups = ceil_div(s.all_groups, lanes) * s.targets * LONE_VECTOR
     c.values = s.all_groups * (vectors * 100 if vectors > 1 else <idx>LONE_VECTOR)
