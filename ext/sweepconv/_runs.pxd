@@ -14,7 +14,7 @@ from sweepconv._box cimport (
 from sweepconv._kernels cimport sc_line, sc_pair
 from sweepconv._pieces cimport axis_taps
 from sweepconv._panel cimport target_at, target_steps
-from sweepconv._task cimport Sweep
+from sweepconv._task cimport Sweep, most_vectors, tile_cost
 
 cdef enum:
     KINDS = 64       # of runs that are told apart
@@ -243,12 +243,29 @@ cdef inline bint same_form(const Block *b, const Block *c) noexcept nogil:
     return b.half == c.half
 
 
+cdef inline idx run_by_taps(const Sweep *s, const Block *b) noexcept nogil:
+    """The longest run, at most b.half, with which the lines take least: shorter ones leave out more
+    taps along the last axis, since fewer of them read zeros for some of their pixels alone."""
+    cdef idx best = b.half, least = -1, half, at, rows, runs, low, high, cost, i
+    cdef int vectors = most_vectors(s)
+    for half in range(b.half, 0, -1):
+        runs = ceil_div(b.length, half)
+        at = cost = 0
+        for i in range(runs):
+            rows = b.length // runs + (i < b.length % runs)
+            axis_taps(b.phase[2], b.low[3] + at, rows, &low, &high)
+            cost += (high - low) * tile_cost(rows, vectors)
+            at += rows
+        if least < 0 or cost < least:
+            best, least = half, cost
+    return best
+
+
 cdef inline void find_runs(const Sweep *s, const Block *b, idx sum_steps, Runs *r) noexcept nogil:
     """Runs that cover the lines, the longer ones first; sorted by the taps that they need where
     padding is read."""
     cdef idx steps[AXES]
-    cdef idx each = ceil_div(b.length, b.half), longer = b.length % each, pace, line
-    cdef idx least = b.length // each
+    cdef idx each, longer, least, pace, line
     cdef Run *run = <Run *>(r + 1)
     target_steps(b, &s.target, steps)
     r.target = target_at(b, &s.target, steps, 0)
@@ -256,6 +273,8 @@ cdef inline void find_runs(const Sweep *s, const Block *b, idx sum_steps, Runs *
                    and pays_to_leave_out(b, sum_steps))
     if r.kept and not r.leave_out and same_form(b, &r.block):
         return
+    each = ceil_div(b.length, run_by_taps(s, b) if r.leave_out else b.half)
+    longer, least = b.length % each, b.length // each
     r.kept, r.block, r.run, r.count = not r.leave_out, b[0], run, b.lines * each
     r.ready_row = ready_pace(s, b)
     pace = r.ready_row * s.tile.itemsize
