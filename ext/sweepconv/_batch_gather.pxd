@@ -13,8 +13,8 @@ from sweepconv._box cimport AXES, Block, Phase, box_taps, cut_block, idx
 from sweepconv._kernels cimport SC_OUTER, call_one, sc_line
 from sweepconv._panel cimport move_cube, tap_offset, target_at, target_steps
 from sweepconv._task cimport (
-    INIT, LINES, PIXELS, Sweep, channel_block, find_box, first_source, first_target,
-    spread_bias, tap_block,
+    INIT, LINES, PIXELS, Sweep, abreast_vectors, channel_block, find_box, first_source,
+    first_target, most_rows, spread_bias, tap_block,
 )
 
 
@@ -51,7 +51,7 @@ cdef inline void find_band(const Sweep *s, idx task, Band *v) noexcept nogil:
             if i >= 0:
                 v.low, high = i if high < 0 else min(v.low, i), max(high, i)
     v.width = high - v.low + 1 if high >= 0 else 0
-    v.channel = (v.planes * v.width + 1) * s.tile.nb
+    v.channel = (v.planes * v.width + 1) * s.abreast
 
 
 cdef inline char *band_row(const Sweep *s, const Phase *const *phase, const Band *v, idx plane,
@@ -68,12 +68,12 @@ cdef inline char *band_row(const Sweep *s, const Phase *const *phase, const Band
 
 cdef inline void pack_band(const Sweep *s, const Band *v, idx image, idx images,
                            char *band) noexcept nogil:
-    """All channels for some images; after those of each channel one vector of padding zeros."""
+    """All channels for some images; after those of each channel one slot of padding zeros."""
     cdef const Phase *phase[3]
-    cdef idx itemsize = s.tile.itemsize, slot = s.tile.nb * itemsize, c, p
+    cdef idx itemsize = s.tile.itemsize, slot = s.abreast * itemsize, c, p
     cdef idx channel = v.channel * itemsize
     cdef char *source
-    if images < s.tile.nb:
+    if images < s.abreast:
         memset(band, 0, s.sources * channel)
     for c in range(s.sources):
         memset(band + (c + 1) * channel - slot, 0, slot)
@@ -105,7 +105,7 @@ cdef inline void find_steps(const Sweep *s, const Band *v, sc_line *line) noexce
             if at[0] < 0 or at[1] < 0 or at[2] < 0:
                 place = v.planes * v.width
             line[box * v.taps + m].x = tap_offset(phase, &s.filters, m) // s.tile.itemsize
-            line[box * v.taps + m].w = place * s.tile.nb
+            line[box * v.taps + m].w = place * s.abreast
 
 
 cdef inline void find_starts(const Sweep *s, const Band *v, char *start) noexcept nogil:
@@ -122,21 +122,23 @@ cdef inline void sum_targets(const Sweep *s, const Band *v, const char *filters,
                              const sc_line *line, idx lines, idx len, const char *start,
                              char *sums) noexcept nogil:
     """Some steps of all targets of one output; `start` is [targets][nb], or NULL for themselves."""
-    cdef idx nb = s.tile.nb, itemsize = s.tile.itemsize, row = v.boxes * nb, t = 0, half, other
+    cdef idx nb = s.tile.nb, itemsize = s.tile.itemsize, row = v.boxes * s.abreast
     cdef idx rs = s.filters.target // itemsize, from_row = nb if start != NULL else row
+    cdef idx t = 0, half, other
+    cdef int vectors = abreast_vectors(s)
     cdef const char *from_a
     cdef const char *from_z
     cdef char *to
     cdef char *to_z
     while t < v.targets:
-        half = min(s.tile.half, max((v.targets - t) // 2, <idx>1))
+        half = min(most_rows(s, vectors), max((v.targets - t) // 2, <idx>1))
         other = half if t + 1 < v.targets else 0  # a last one by itself comes twice
         to = sums + t * row * itemsize
         to_z = sums + (t + other if other else v.targets) * row * itemsize
         from_a = start + t * nb * itemsize if start != NULL else to
         from_z = start + (t + other) * nb * itemsize if start != NULL else to_z
         call_one(
-            s.tile.tile[SC_OUTER][1][half - 1],
+            s.tile.tile[SC_OUTER][vectors - 1][half - 1],
             to, to_z, row, from_a, from_z, from_row, filters + t * s.filters.target,
             filters + (t + other) * s.filters.target, rs, s.filters.source // itemsize, line,
             lines, len, band, v.channel)
@@ -189,8 +191,8 @@ cdef inline char *first_output(const Sweep *s, const Band *v, idx *pace) noexcep
 
 cdef inline void write_outputs(const Sweep *s, const Band *v, idx image, idx images,
                                char *sums) noexcept nogil:
-    """Sums, [targets][boxes][nb], to the target."""
-    cdef idx slot = s.tile.nb * s.tile.itemsize, pace
+    """Sums, [targets][boxes][images], to the target."""
+    cdef idx slot = s.abreast * s.tile.itemsize, pace
     cdef char *to = first_output(s, v, &pace) + image * s.target.batch
     move_cube(s.tile, to, [s.target.channel, pace, s.target.batch], sums,
               [v.boxes * slot, slot, s.tile.itemsize], [v.targets, v.boxes, images])
@@ -199,18 +201,19 @@ cdef inline void write_outputs(const Sweep *s, const Band *v, idx image, idx ima
 cdef inline void batch_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
     """Some targets of a row of outputs, for all images."""
     cdef Band v
-    cdef idx image = 0, images, box, slot = s.tile.nb * s.tile.itemsize
+    cdef idx image = 0, images, box, start, slot = s.abreast * s.tile.itemsize
     cdef char *sums = scratch + s.at[PIXELS]
     cdef char *starts = scratch + s.at[INIT]
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     find_band(s, task, &v)
+    start = v.targets * s.tile.nb * s.tile.itemsize
     find_steps(s, &v, line)
     find_starts(s, &v, starts)
     while image < s.batch:
-        images = min(s.tile.nb, s.batch - image)
+        images = min(s.abreast, s.batch - image)
         pack_band(s, &v, image, images, scratch)
         for box in range(v.boxes):
-            sum_output(s, &v, box, scratch, line + box * v.taps, starts + box * v.targets * slot,
+            sum_output(s, &v, box, scratch, line + box * v.taps, starts + box * start,
                        sums + box * slot)
         write_outputs(s, &v, image, images, sums)
         image += images

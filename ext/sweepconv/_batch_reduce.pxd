@@ -92,7 +92,7 @@ cdef inline void batch_reduce_task(const Sweep *s, idx task, char *scratch) noex
     cdef char *to
     find_band(s, task // s.source_chunks, &v)
     v.channel = s.rows  # from one image to the next
-    open_halves(&u, scratch + s.at[INIT], scratch + s.at[SPARE],
+    open_halves(&u, s.tile.nb, scratch + s.at[INIT], scratch + s.at[SPARE],
                 <sc_line *>(scratch + s.at[LINES]))
     memset(u.zeros, 0, row)
     memset(u.spare, 0, s.panel_bytes)

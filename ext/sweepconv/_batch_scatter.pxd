@@ -15,14 +15,14 @@ from sweepconv._kernels cimport sc_line
 from sweepconv._panel cimport move_cube, tap_offset
 from sweepconv._patch_reduce cimport even_run
 from sweepconv._task cimport (
-    INIT, LINES, OWN, PIXELS, SPARE, Sweep, find_box, first_source,
+    INIT, LINES, OWN, PIXELS, SPARE, Sweep, abreast_vectors, find_box, first_source,
 )
 
 
 cdef inline void lay_filter(const Sweep *s, const Phase *const *phase, const char *filters,
                             idx channels, Halves *u, char *image) noexcept nogil:
     """The patches of one output for a row of lanes; rows go along channels or along taps."""
-    cdef idx itemsize = s.tile.itemsize, row = s.tile.nb * itemsize, taps = box_taps(phase)
+    cdef idx itemsize = s.tile.itemsize, row = s.abreast * itemsize, taps = box_taps(phase)
     cdef idx step = s.filters.target // itemsize, m = 0, i, j, k, n, d, h, w, run, pace
     cdef bint along = first_is_better(s, u.vectors, channels, phase[2].taps)
     cdef char *to
@@ -39,10 +39,10 @@ cdef inline void lay_filter(const Sweep *s, const Phase *const *phase, const cha
                     for n in range(run if along else channels):
                         if along:
                             add_rows(s, u, channels, filters + (m + n) * itemsize, taps, step,
-                                     to + n * pace * channels * row, s.tile.nb)
+                                     to + n * pace * channels * row, s.abreast)
                         else:
                             add_rows(s, u, run, filters + (n * taps + m) * itemsize, 1, step,
-                                     to + n * row, pace * channels * s.tile.nb)
+                                     to + n * row, pace * channels * s.abreast)
                 m += run
                 k += run
     end_halves(s, u)
@@ -50,10 +50,10 @@ cdef inline void lay_filter(const Sweep *s, const Phase *const *phase, const cha
 
 cdef inline void pack_row_of_dy(const Sweep *s, const Band *v, idx image, idx images,
                                 char *dy) noexcept nogil:
-    """dy of a row of outputs, [output][targets][nb images], filled up with zeros."""
-    cdef idx itemsize = s.tile.itemsize, row = s.tile.nb * itemsize, pace
+    """dy of a row of outputs, [output][targets][images], filled up with zeros."""
+    cdef idx itemsize = s.tile.itemsize, row = s.abreast * itemsize, pace
     cdef char *at = first_output(s, v, &pace) + image * s.target.batch
-    if images < s.tile.nb:
+    if images < s.abreast:
         memset(dy, 0, v.boxes * s.targets * row)
     move_cube(s.tile, dy, [s.targets * row, row, itemsize], at,
               [pace, s.target.channel, s.target.batch], [v.boxes, s.targets, images])
@@ -61,8 +61,8 @@ cdef inline void pack_row_of_dy(const Sweep *s, const Band *v, idx image, idx im
 
 cdef inline void write_images(const Sweep *s, idx image, idx images, idx channel, idx channels,
                               char *from_, char *old) noexcept nogil:
-    """A row of lanes, [d][h][w][channels][nb], to dx, or added to what stands there."""
-    cdef idx itemsize = s.tile.itemsize, row = s.tile.nb * itemsize, width = s.space[2], i
+    """A row of lanes, [d][h][w][channels][images], to dx, or added to what stands there."""
+    cdef idx itemsize = s.tile.itemsize, row = s.abreast * itemsize, width = s.space[2], i
     cdef idx *lanes = [channels * row, row, itemsize]
     cdef idx *steps = [s.source.space[2], s.source.channel, s.source.batch]
     cdef idx *count = [width, channels, images]
@@ -72,7 +72,7 @@ cdef inline void write_images(const Sweep *s, idx image, idx images, idx channel
               + i // s.space[1] * s.source.space[0] + i % s.space[1] * s.source.space[1])
         if s.accumulate or s.round:
             move_cube(s.tile, old, lanes, to, steps, count)
-            s.tile.add(from_, old, width * channels * s.tile.nb)
+            s.tile.add(from_, old, width * channels * s.abreast)
         move_cube(s.tile, to, steps, from_, lanes, count)
         from_ += width * channels * row
 
@@ -82,7 +82,7 @@ cdef inline void batch_scatter_task(const Sweep *s, idx task, char *scratch) noe
     cdef Halves u
     cdef Band v
     cdef const Phase *phase[3]
-    cdef idx itemsize = s.tile.itemsize, nb = s.tile.nb, row = nb * itemsize, boxes, last, i
+    cdef idx itemsize = s.tile.itemsize, lanes = s.abreast, row = lanes * itemsize, boxes, last, i
     cdef idx channel = task % s.source_chunks * s.source_chunk, image, images, rows, n
     cdef idx channels = min(s.source_chunk, s.sources - channel)
     cdef idx pixels = s.space[0] * s.space[1] * s.space[2] * row * channels
@@ -92,10 +92,10 @@ cdef inline void batch_scatter_task(const Sweep *s, idx task, char *scratch) noe
     v.group, v.target = task % s.all_groups, 0
     image = task // s.all_groups * s.size[0]
     images = min(s.size[0], s.batch - image)
-    rows = ceil_div(images, nb)
-    open_halves(&u, scratch + s.at[INIT], scratch + s.at[SPARE],
+    rows = ceil_div(images, lanes)
+    open_halves(&u, lanes, scratch + s.at[INIT], scratch + s.at[SPARE],
                 <sc_line *>(scratch + s.at[LINES]))
-    u.vectors, u.steps = 2, s.targets
+    u.vectors, u.steps = abreast_vectors(s), s.targets
     memset(u.spare, 0, s.panel_bytes)
     memset(scratch, 0, rows * pixels)
     boxes = s.phase_count[0] * s.phase_count[1] * s.phase_count[2]
@@ -103,7 +103,7 @@ cdef inline void batch_scatter_task(const Sweep *s, idx task, char *scratch) noe
     while v.box < last:
         v.boxes = min(min(s.phase_count[2] - v.box % s.phase_count[2], last - v.box), s.size[3])
         for n in range(rows):
-            pack_row_of_dy(s, &v, image + n * nb, min(nb, images - n * nb),
+            pack_row_of_dy(s, &v, image + n * lanes, min(lanes, images - n * lanes),
                            dy + n * v.boxes * s.targets * row)
         for i in range(v.boxes):
             find_box(s, v.box + i, phase)
@@ -114,6 +114,6 @@ cdef inline void batch_scatter_task(const Sweep *s, idx task, char *scratch) noe
                 lay_filter(s, phase, filters, channels, &u, scratch + n * pixels)
         v.box += v.boxes
     for n in range(rows):
-        write_images(s, image + n * nb, min(nb, images - n * nb),
+        write_images(s, image + n * lanes, min(lanes, images - n * lanes),
                      first_source(s, v.group) + channel, channels, scratch + n * pixels,
                      scratch + s.at[OWN])

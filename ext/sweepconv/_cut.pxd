@@ -51,6 +51,7 @@ cdef enum:
     X_BAND_BYTES = 384 * 1024  # the same for the weight gradient, whose sums are few
     SUMS_BYTES = 64 * 1024    # and these sums, of one filter panel
     LEAST_IMAGES = 8
+    LONG_ROW = 32             # channels of a pixel
     PATCH_PIXELS = 100        # up to which the filters are written at once
     LARGE_BANK = 4 * 1024 * 1024  # of bytes: beyond the second-level cache for sure
     LARGE_BANK_PIXELS = 400
@@ -568,10 +569,24 @@ cdef inline idx lay_out_patches(Sweep *s, const Extents *e, int threads) noexcep
     return e.boxes * s.all_groups * s.source_chunks * s.chunks
 
 
-cdef inline bint gathers_images(const Sweep *s, const Extents *e) noexcept nogil:
-    """Whether each filter serves one output of images that fill a row of lanes, and lies flat."""
-    return (serves_one(e)
-            and s.batch >= s.tile.nb and s.targets >= LEAST_TARGETS and values_apart(s)
+cdef inline bint fill_lanes(const Sweep *s) noexcept nogil:
+    """Whether there are images for all lanes of a vector, and for more than a few."""
+    return s.batch >= max(s.tile.nb // 2, <idx>LEAST_IMAGES)
+
+
+cdef inline idx images_abreast(const Sweep *s) noexcept nogil:
+    """In the lanes of two vectors, or of one where that holds them all."""
+    return s.tile.nb if 2 * s.batch > s.tile.nb else s.tile.nb // 2
+
+
+cdef inline bint gathers_images(const Sweep *s, const Extents *e, bint packed) noexcept nogil:
+    """Whether each filter serves one output of images that fill a row of lanes, and lies flat; and
+    with filters that are packed, whether these are also two vectors of images, or patches are less
+    than long rows to copy."""
+    cdef bint long_rows = s.source.channel == s.tile.itemsize and s.sources >= LONG_ROW
+    if packed and s.batch < s.tile.nb and long_rows:
+        return False
+    return (serves_one(e) and fill_lanes(s) and s.targets >= LEAST_TARGETS and values_apart(s)
             and filters_lie_flat(s))
 
 
@@ -594,8 +609,9 @@ cdef inline idx band_width(const Sweep *s, idx run) noexcept nogil:
 cdef inline idx lay_out_batch_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Bands that stay in the second-level cache, two tasks for each thread where targets allow it;
     the number of tasks.  `rows` are here the sums of a task."""
-    cdef idx slot = s.tile.nb * s.tile.itemsize, run = s.phase_count[2], tasks, band
-    cdef idx taps = filter_panel_steps(e)
+    cdef idx slot, run = s.phase_count[2], tasks, band, taps = filter_panel_steps(e)
+    s.abreast = images_abreast(s)
+    slot = s.abreast * s.tile.itemsize
     while True:
         band = s.sources * (e.taps[0] * e.taps[1] * band_width(s, run) + 1) * slot
         if run == 1 or band <= BAND_BYTES:
@@ -709,15 +725,17 @@ cdef inline bint reads_once(const Sweep *s) noexcept nogil:
 cdef inline bint scatters_images(const Sweep *s) noexcept nogil:
     """Whether, of what `scatters`, images fill a row of lanes and filters can be read as they lie:
     then patches may be laid a few rows at a time."""
-    return (s.batch >= s.tile.nb and s.targets <= STEPS and reads_once(s)
+    return (fill_lanes(s) and s.targets <= STEPS and reads_once(s)
             and values_apart(s) and filters_lie_flat(s))
 
 
 cdef inline idx lay_out_batch_scatter(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Two rows of lanes, so that filters are read half as often, and two tasks for each thread
     where images and channels allow it; the number of tasks."""
-    cdef idx row = s.tile.nb * s.tile.itemsize, lanes = ceil_div(s.batch, s.tile.nb), held = 2
-    cdef idx pixels = s.space[0] * s.space[1] * s.space[2] * row
+    cdef idx row, lanes, pixels, held = 2
+    s.abreast = images_abreast(s)
+    row, lanes = s.abreast * s.tile.itemsize, ceil_div(s.batch, s.abreast)
+    pixels = s.space[0] * s.space[1] * s.space[2] * row
     s.source_chunk = s.sources
     while True:
         s.source_chunks = ceil_div(s.sources, s.source_chunk)
@@ -728,7 +746,7 @@ cdef inline idx lay_out_batch_scatter(Sweep *s, const Extents *e, int threads) n
             held = 1
         else:
             s.source_chunk = ceil_div(s.source_chunk, 2)
-    s.size[0], s.size[1], s.size[2] = held * s.tile.nb, 1, 1
+    s.size[0], s.size[1], s.size[2] = held * s.abreast, 1, 1
     s.size[3] = min(s.phase_count[2], max(BAND_BYTES // (held * s.targets * row), <idx>1))
     s.panel_bytes = s.space[2] * s.source_chunk * row  # spare rows of a tile
     lay_out(s, held * s.source_chunk * pixels, held * s.size[3] * s.targets * row, s.panel_bytes, 0,

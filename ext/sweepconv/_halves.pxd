@@ -22,7 +22,8 @@ cdef struct Half:
 
 
 cdef struct Halves:
-    const char *w        # [steps][nb]
+    const char *w        # [steps][width]
+    idx width            # one vector or two
     idx steps
     int vectors
     bint first           # the sums start from zero, else from what stands there
@@ -32,9 +33,9 @@ cdef struct Halves:
     Half half[SC_MOST_HALF + 1]  # by their rows
 
 
-cdef inline void open_halves(Halves *u, char *zeros, char *spare, sc_line *line) noexcept nogil:
+cdef inline void open_halves(Halves *u, idx width, char *zeros, char *spare, sc_line *line) noexcept nogil:
     memset(u, 0, sizeof(Halves))
-    u.zeros, u.spare, u.line = zeros, spare, line
+    u.width, u.zeros, u.spare, u.line = width, zeros, spare, line
     line.x = line.w = 0
 
 
@@ -52,7 +53,7 @@ cdef inline void sum_halves(const Sweep *s, const Halves *u, idx rows, const cha
         s.tile.tile[SC_OUTER][u.vectors - 1][rows - 1],
         h.sums, sums, h.to_row, u.zeros if u.first else h.sums, u.zeros if u.first else sums,
         0 if u.first else h.to_row, h.source, source, h.pace, h.step, u.line, 1, u.steps, u.w,
-        s.tile.nb)
+        u.width)
 
 
 cdef inline void end_half(const Sweep *s, Halves *u, idx rows) noexcept nogil:

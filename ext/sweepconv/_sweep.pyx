@@ -386,7 +386,8 @@ cdef bint gather_views(Plan plan, const Py_buffer *x, const Py_buffer *w, const 
         for a in range(b.ndim - 1):
             s.bias_bank[a + 3 - rank] = b.strides[a]
     s.accumulate = accumulate
-    if not (winograd or accumulate or only_finite) and gathers_images(&s, &plan.extents):
+    if not (winograd or accumulate or only_finite) and gathers_images(
+            &s, &plan.extents, packed is not None):
         return gather_images(&s, plan, threads)
     size_panels(&s, &plan.extents)
     box_bytes = s.groups * s.panels * s.panel_bytes

@@ -78,6 +78,7 @@ cdef struct Sweep:
     idx wide                # blocks of groups in a source panel
     bint in_place           # gather: the source is read where it lies, but for its borders
     idx space[3]            # local input gradient: of an image
+    idx abreast             # local layers: images in the lanes of one vector or two
     bint own_filters        # gather: each task packs the filters that it alone uses
     bint reads_zeros        # of padding
     bint accumulate
@@ -194,6 +195,10 @@ cdef inline int most_vectors(const Sweep *s) noexcept nogil:
 
 cdef inline sc_tile tile_of(const Sweep *s, int vectors, idx half) noexcept nogil:
     return s.tile.tile[s.kind][vectors - 1][half - 1]
+
+
+cdef inline int abreast_vectors(const Sweep *s) noexcept nogil:
+    return 1 if s.abreast < s.tile.nb else 2
 
 
 cdef inline idx most_rows(const Sweep *s, int vectors) noexcept nogil:
