@@ -33,7 +33,8 @@ cdef struct Halves:
     Half half[SC_MOST_HALF + 1]  # by their rows
 
 
-cdef inline void open_halves(Halves *u, idx width, char *zeros, char *spare, sc_line *line) noexcept nogil:
+cdef inline void open_halves(Halves *u, idx width, char *zeros, char *spare,
+                             sc_line *line) noexcept nogil:
     memset(u, 0, sizeof(Halves))
     u.width, u.zeros, u.spare, u.line = width, zeros, spare, line
     line.x = line.w = 0
