@@ -127,6 +127,7 @@ IMAGES = [
          dtype="float32", family="local"),
     Case((9, 70, 3, 7), (2, 5, 70, 70, 2, 3), dtype="float32", family="local"),
     Case((24, 6, 5, 4), (5, 4, 12, 3, 1, 1), groups=2, dtype="float32", family="local"),
+    Case((40, 17, 5), (2, 7, 17, 3), dtype="float32", family="tiled", w_memory="channels_last"),
 ]
 
 # Filters so long that they take shifted copies of themselves, where x is finite: one piece of a row

@@ -49,11 +49,14 @@ def test_nan_and_inf_reach_their_receptive_field(verb: str, part: int, fill: str
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_many_images(kind: str) -> None:
-    """Of local layers; the grid's batches are small."""
-    verb = PREFIX["local"] + kind
-    check_conv(getattr(sc, verb), verb=verb, cases=IMAGES,
-               fills=["exact", "real", "special", "special_w"])
+@pytest.mark.parametrize("family", ["local", "tiled"])
+def test_many_images(family: CaseFamily, kind: str) -> None:
+    """Of filters that serve one output each; the grid's batches are small."""
+    verb = PREFIX[family] + kind
+    cases = [case for case in IMAGES if case.family == family]
+    summary = check_conv(getattr(sc, verb), verb=verb, cases=cases,
+                         fills=["exact", "real", "special", "special_w"])
+    assert summary.cases == len(cases)
 
 
 @pytest.mark.parametrize("kind", KINDS)

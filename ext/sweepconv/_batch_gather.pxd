@@ -1,16 +1,19 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
-"""The forward tasks of locally connected layers on many images: lanes are images.
+"""The forward tasks of locally connected layers whose filters are not packed, or of many images:
+lanes are images.
 
-Each filter serves one output, so it has as many uses as there are images, and packing a patch of
-each image for it would take longer than the sums.  Here a band of the source, [channel][tap of d,
+Each filter serves one output, so it has as many uses as there are images: packing it takes longer
+than reading it as it lies, with lanes that are partly empty, and packing a patch of
+each of many images for it longer than the sums.  Here a band of the source, [channel][tap of d,
 tap of h][w][images], serves all outputs of a row; the rows of a tile are targets, whose filters are
 read where they lie.  The order of each sum is that of `_gather.pxd`.
 """
 
 from libc.string cimport memset
 
-from sweepconv._box cimport AXES, Block, Phase, box_taps, cut_block, idx
-from sweepconv._kernels cimport SC_OUTER, call_one, sc_line
+from sweepconv._ahead cimport ask_rows, pass_steps
+from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, idx
+from sweepconv._kernels cimport SC_OUTER, call_one, sc_line, sc_stream
 from sweepconv._panel cimport move_cube, tap_offset, target_at, target_steps
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, Sweep, abreast_vectors, channel_block, find_box, first_source,
@@ -118,20 +121,26 @@ cdef inline void find_starts(const Sweep *s, const Band *v, char *start) noexcep
                     start + box * v.targets * s.tile.nb * s.tile.itemsize)
 
 
+cdef inline idx tiles_high(const Sweep *s, const Band *v) noexcept nogil:
+    """Tiles that cover the targets, one below the other."""
+    return ceil_div(v.targets, 2 * most_rows(s, abreast_vectors(s)))
+
+
 cdef inline void sum_targets(const Sweep *s, const Band *v, const char *filters, const char *band,
                              const sc_line *line, idx lines, idx len, const char *start,
-                             char *sums) noexcept nogil:
+                             char *sums, sc_stream *ahead) noexcept nogil:
     """Some steps of all targets of one output; `start` is [targets][nb], or NULL for themselves."""
     cdef idx nb = s.tile.nb, itemsize = s.tile.itemsize, row = v.boxes * s.abreast
     cdef idx rs = s.filters.target // itemsize, from_row = nb if start != NULL else row
     cdef idx t = 0, half, other
     cdef int vectors = abreast_vectors(s)
+    cdef idx highest = ceil_div(v.targets, 2 * tiles_high(s, v))
     cdef const char *from_a
     cdef const char *from_z
     cdef char *to
     cdef char *to_z
     while t < v.targets:
-        half = min(most_rows(s, vectors), max((v.targets - t) // 2, <idx>1))
+        half = min(highest, max((v.targets - t) // 2, <idx>1))
         other = half if t + 1 < v.targets else 0  # a last one by itself comes twice
         to = sums + t * row * itemsize
         to_z = sums + (t + other if other else v.targets) * row * itemsize
@@ -141,19 +150,23 @@ cdef inline void sum_targets(const Sweep *s, const Band *v, const char *filters,
             s.tile.tile[SC_OUTER][vectors - 1][half - 1],
             to, to_z, row, from_a, from_z, from_row, filters + t * s.filters.target,
             filters + (t + other) * s.filters.target, rs, s.filters.source // itemsize, line,
-            lines, len, band, v.channel)
+            lines, len, band, v.channel, ahead)
+        pass_steps(lines * len, ahead)
         t += 2 * half if other else 1
 
 
 cdef inline void sum_output(const Sweep *s, const Band *v, idx box, const char *band,
                             const sc_line *line, const char *start, char *sums) noexcept nogil:
-    """All targets of one output."""
+    """All targets of one output; the filters of the next are asked for."""
     cdef const Phase *phase[3]
     cdef idx first = 0, count, block, most, m, taken, total
     cdef const char *filters = (s.filters.data + v.group * s.filters.group
                                 + v.target * s.filters.target)
+    cdef sc_stream ahead[2]
     find_box(s, v.box + box, phase)
     total = box_taps(phase)
+    ask_rows(filters + (line.x * s.tile.itemsize if total else 0) + s.filters.bank[2],
+             v.targets * s.filters.target, tiles_high(s, v) * total * s.sources, ahead)
     block = channel_block(total, s.sources, s.targets)
     while True:
         count = min(block, s.sources - first) if total else 0
@@ -162,7 +175,7 @@ cdef inline void sum_output(const Sweep *s, const Band *v, idx box, const char *
             taken = min(most, total - m) if count else 0
             sum_targets(s, v, filters + first * s.filters.source,
                         band + first * v.channel * s.tile.itemsize, line + m, taken, count, start,
-                        sums)
+                        sums, ahead)
             start = NULL
             m += taken
             if not taken or m == total:

@@ -579,15 +579,26 @@ cdef inline idx images_abreast(const Sweep *s) noexcept nogil:
     return s.tile.nb if 2 * s.batch > s.tile.nb else s.tile.nb // 2
 
 
+cdef inline bint evenly_apart(const Sweep *s) noexcept nogil:
+    """Whether the boxes of a row write outputs at an even pace, as those that are cut where taps end
+    need not."""
+    cdef const Phase *p = s.phases[2]
+    cdef idx i
+    for i in range(2, s.phase_count[2]):
+        if p[i].first - p[i - 1].first != p[1].first - p[0].first:
+            return False
+    return True
+
+
 cdef inline bint gathers_images(const Sweep *s, const Extents *e, bint packed) noexcept nogil:
-    """Whether each filter serves one output of images that fill a row of lanes, and lies flat; and
-    with filters that are packed, whether these are also two vectors of images, or patches are less
-    than long rows to copy."""
+    """Whether each filter serves one output, and lies flat: then the bank is read as it lies, which
+    takes less time than to pack it.  Packed filters are better where images leave lanes empty, or
+    nearly, and patches are long rows to copy."""
     cdef bint long_rows = s.source.channel == s.tile.itemsize and s.sources >= LONG_ROW
-    if packed and s.batch < s.tile.nb and long_rows:
+    if packed and (not fill_lanes(s) or (s.batch < s.tile.nb and long_rows)):
         return False
-    return (serves_one(e) and fill_lanes(s) and s.targets >= LEAST_TARGETS and values_apart(s)
-            and filters_lie_flat(s))
+    return (serves_one(e) and evenly_apart(s) and s.batch > 0 and s.targets >= LEAST_TARGETS
+            and values_apart(s) and filters_lie_flat(s))
 
 
 cdef inline idx band_width(const Sweep *s, idx run) noexcept nogil:

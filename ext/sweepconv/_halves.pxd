@@ -54,7 +54,7 @@ cdef inline void sum_halves(const Sweep *s, const Halves *u, idx rows, const cha
         s.tile.tile[SC_OUTER][u.vectors - 1][rows - 1],
         h.sums, sums, h.to_row, u.zeros if u.first else h.sums, u.zeros if u.first else sums,
         0 if u.first else h.to_row, h.source, source, h.pace, h.step, u.line, 1, u.steps, u.w,
-        u.width)
+        u.width, NULL)
 
 
 cdef inline void end_half(const Sweep *s, Halves *u, idx rows) noexcept nogil:

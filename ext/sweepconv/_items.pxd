@@ -83,7 +83,7 @@ cdef inline void sum_strip(const Sweep *s, const Item *item, idx rows, const cha
     call_one(tile, item.pixels, z.pixels + over, to_row, item.init if zero else item.pixels,
              (z.init if zero else z.pixels) + over, nb if zero else to_row,
              item.filters + filter_at, filters + over, row, step, line, lines, len, source,
-             source_step)
+             source_step, NULL)
 
 
 cdef inline void sum_strips(const Sweep *s, const Block *b, const Runs *r, const Sums *m,

@@ -98,7 +98,7 @@ cdef inline void call_one(sc_tile tile, char *to_a, char *to_b, Py_ssize_t to_ro
                           const char *start_a, const char *start_b, Py_ssize_t start_row,
                           const char *xa, const char *xb, Py_ssize_t rs, Py_ssize_t ks,
                           const sc_line *line, Py_ssize_t lines, Py_ssize_t len, const char *w,
-                          Py_ssize_t ws) noexcept nogil:
+                          Py_ssize_t ws, const sc_stream *ahead) noexcept nogil:
     """One tile, given the places of both its halves."""
     cdef sc_item item
     cdef sc_pair pair
@@ -106,7 +106,7 @@ cdef inline void call_one(sc_tile tile, char *to_a, char *to_b, Py_ssize_t to_ro
     item.to, item.start, item.x, item.w = to_a, start_a, xa, w
     pair.to[0] = pair.start[0] = pair.x[0] = 0
     pair.to[1], pair.start[1], pair.x[1] = to_b - to_a, start_b - start_a, xb - xa
-    steps.line, steps.ahead, steps.lines, steps.len = line, NULL, lines, len
+    steps.line, steps.ahead, steps.lines, steps.len = line, ahead, lines, len
     steps.to_row, steps.start_row = to_row, start_row
     steps.rs, steps.ks, steps.ws = rs, ks, ws
     tile(&item, 1, &pair, 1, &steps)

@@ -75,7 +75,7 @@ def call_tile(int kind, int half, int vectors, Py_ssize_t itemsize, acc, init, x
             t.tile[kind][vectors - 1][half - 1], <char *>b[0].buf, <char *>b[0].buf + half_bytes,
             t.nb, <char *>b[4].buf, <char *>b[4].buf + (half_bytes if init is None else 0),
             t.nb if init is None else 0, <char *>b[1].buf, <char *>b[2].buf, rs, ks, line,
-            len(lines), length, <char *>b[3].buf, ws)
+            len(lines), length, <char *>b[3].buf, ws, NULL)
     finally:
         for i in range(held):
             PyBuffer_Release(&b[i])

@@ -158,7 +158,7 @@ cdef inline void sum_edge(const Sweep *s, const PatchTiles *p, const sc_line *li
     call_one(s.tile.tile[SC_OUTER][1][half - 1], low, high, nb, low if p.zeros == NULL else p.zeros,
              high if p.zeros == NULL else p.zeros, nb if p.zeros == NULL else 0,
              p.dy + first * itemsize, p.dy + (first + half) * itemsize, 1, s.rows, line, 1,
-             p.pixels, p.panels + lane * p.pixels * itemsize, nb)
+             p.pixels, p.panels + lane * p.pixels * itemsize, nb, NULL)
     s.tile.move(at, s.filters.target, itemsize, low, row, itemsize, rows, lanes)
 
 

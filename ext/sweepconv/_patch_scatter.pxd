@@ -60,7 +60,7 @@ cdef inline idx make_long_rows(const Sweep *s, const Patches *p) noexcept nogil:
                 call_one(s.tile.tile[SC_SPREAD][1][half - 1], sums, sums + half * row, nb, start,
                          start + (half * row if first else 0), nb if first else 0, w,
                          w + half * row, nb, p.step, p.line, 1, count,
-                         p.dy + (first * STEPS * p.rows + n) * itemsize, p.rows)
+                         p.dy + (first * STEPS * p.rows + n) * itemsize, p.rows, NULL)
         done += 2 * half
     return done
 
@@ -93,7 +93,7 @@ cdef inline void make_patches(const Sweep *s, const Patches *p) noexcept nogil:
                     start + (to * itemsize if first else 0), p.pitch if first else 0,
                     p.dy + (first * STEPS * p.rows + 2 * i * half) * itemsize,
                     p.dy + (first * STEPS * p.rows + (2 * i + 1) * half) * itemsize, 1, p.rows,
-                    p.line, 1, count, w + first * STEPS * step * itemsize, step)
+                    p.line, 1, count, w + first * STEPS * step * itemsize, step, NULL)
 
 
 cdef inline void find_filters(const Sweep *s, const Phase *const *phase, idx group, idx channel,

@@ -183,7 +183,7 @@ cdef inline void multiply(const Sweep *s, const Tiles *t, const char *filters, i
                         start, from_row = init + ((1 + i) * row if place == one else 0), 0
                     call_one(tile, to, to + half * pitch, pitch, start, start + half * from_row,
                              from_row, x, x + half * s.vector_channels, s.vector_channels, 1,
-                             &line, 1, count, w, nb)
+                             &line, 1, count, w, nb, NULL)
                     r += 2 * t.half
             first += count
             if first >= s.sources:
