@@ -42,23 +42,23 @@ typedef T LANE __attribute__((vector_size(16), aligned(1), may_alias));
 #define PEAK NAME(peak)
 #include "peak.inc.h"
 
-static const sc_tiles NAME(tiles) = {
-    .itemsize = sizeof(T),
-    .half = MOST_HALF,
-    .tall = TALL_HALF,
-    .nb = NB,
-    .tile = {KIND(SC_OUTER), KIND(SC_LANES), KIND(SC_SPREAD), KIND(SC_EACH),
-             KIND(SC_CROSS)},
-    .blend = {NAME(blend_SC_DATA2), NAME(blend_SC_FILTER2), NAME(blend_SC_OUTPUT2),
-              NAME(blend_SC_DATA4), NAME(blend_SC_FILTER4), NAME(blend_SC_OUTPUT4)},
-    .move = MOVE,
-    .add = ADD,
-    .finite = FINITE,
-    .best = BEST,
-    .total = TOTAL,
-    .divide = DIVIDE,
-    .peak = PEAK,
-};
+/* Panels whose rows are two vectors, and the same for one. */
+#define TABLE(full, values, other)                                                                \
+    {                                                                                             \
+        .itemsize = sizeof(T), .half = full, .tall = TALL_HALF, .vector = NB / 2, .nb = values,   \
+        .narrow = other,                                                                          \
+        .tile = {KIND(SC_OUTER), KIND(SC_LANES), KIND(SC_SPREAD), KIND(SC_EACH), KIND(SC_CROSS)}, \
+        .blend = {NAME(blend_SC_DATA2), NAME(blend_SC_FILTER2), NAME(blend_SC_OUTPUT2),           \
+                  NAME(blend_SC_DATA4), NAME(blend_SC_FILTER4), NAME(blend_SC_OUTPUT4)},          \
+        .move = MOVE, .add = ADD, .finite = FINITE, .best = BEST, .total = TOTAL,                 \
+        .divide = DIVIDE, .peak = PEAK,                                                           \
+    }
+#define WIDEST 1
+static const sc_tiles NAME(narrow) = TABLE(TALL_HALF, NB / 2, &NAME(narrow));
+#undef WIDEST
+#define WIDEST 2
+static const sc_tiles NAME(tiles) = TABLE(MOST_HALF, NB, &NAME(narrow));
+#undef WIDEST
 
 #undef NAME
 #undef VECTOR
@@ -75,7 +75,11 @@ static const sc_tiles NAME(tiles) = {
 #undef BLEND
 #undef TILE_NAME
 #undef TILE
+#undef ALL
 #undef KIND
+#undef KIND_1
+#undef KIND_2
+#undef TABLE
 #undef MOVE
 #undef ADD
 #undef FINITE

@@ -86,7 +86,7 @@ typedef void (*sc_total)(void *to, ptrdiff_t to_row, const void *from, const voi
 /* to[r][i] /= by, i < n. */
 typedef void (*sc_divide)(void *to, ptrdiff_t to_row, double by, ptrdiff_t rows, ptrdiff_t n);
 
-/* Whether all of src[i], i < n, are finite; n a multiple of nb, src aligned to 64 bytes. */
+/* Whether all of src[i], i < n, are finite; n a multiple of nb, src aligned to vectors. */
 typedef int (*sc_finite)(const void *src, ptrdiff_t n);
 
 /* Does `steps` rounds of independent multiply-adds in registers, for benchmarks, and returns how many
@@ -94,11 +94,13 @@ typedef int (*sc_finite)(const void *src, ptrdiff_t n);
  * is overwritten. */
 typedef double (*sc_peak)(void *state, ptrdiff_t steps);
 
-typedef struct {
+typedef struct sc_tiles {
     ptrdiff_t itemsize;
     ptrdiff_t half; /* rows of half a tile, at most */
     ptrdiff_t tall; /* of one that is one vector wide */
-    ptrdiff_t nb;   /* values in a row of a full tile, two vectors */
+    ptrdiff_t vector; /* values in one */
+    ptrdiff_t nb;   /* values in a row of a panel, two vectors */
+    const struct sc_tiles *narrow; /* the same for panels whose rows are one vector */
     sc_tile tile[SC_KINDS][2][SC_MOST_HALF]; /* [one or two vectors wide - 1][half - 1] */
     sc_blend blend[SC_BLENDS];
     sc_move move;

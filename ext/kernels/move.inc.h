@@ -125,10 +125,12 @@ static int FINITE(const void *src_, ptrdiff_t n)
     enum { VL = sizeof(VECTOR) / sizeof(T) };
     const T *src = src_;
     VECTOR low = {0}, high = {0}; /* 0 * Inf and 0 * NaN are NaN, and stay in the sums */
-    for (ptrdiff_t i = 0; i < n; i += NB) {
+    ptrdiff_t i = 0;
+    for (; i + NB <= n; i += NB) {
         low += (T)0 * *(const VECTOR *)(src + i);
         high += (T)0 * *(const VECTOR *)(src + i + VL);
     }
+    if (i < n) low += (T)0 * *(const VECTOR *)(src + i);
     low += high;
     T sum = 0;
     for (int v = 0; v < VL; v++) sum += low[v];

@@ -131,17 +131,21 @@ static inline __attribute__((always_inline)) void NAME(all)(
 }
 
 #define TILE_NAME(kind, half, nv) NAME(SC_JOIN(SC_JOIN(kind, half), SC_JOIN(x, nv)))
+#define ALL(kind, half, nv, rs, ks, ws)                                                           \
+    NAME(all)(kind, half, nv, item, items, pair, pairs, s, rs, ks, ws)
+/* Strides that are constants, of rows and steps; with panels of two vectors a row, or of one. */
 #define TILE(kind, half, nv)                                                                      \
     static void TILE_NAME(kind, half, nv)(const sc_item *item, ptrdiff_t items,                   \
                                           const sc_pair *pair, ptrdiff_t pairs,                   \
                                           const sc_steps *s)                                      \
     {                                                                                             \
-        if (kind == SC_OUTER && s->ks == 1 && s->ws == NB)                                        \
-            NAME(all)(kind, half, nv, item, items, pair, pairs, s, s->rs, 1, NB);                 \
-        else if (kind == SC_OUTER && s->rs == 1 && s->ws == NB)                                   \
-            NAME(all)(kind, half, nv, item, items, pair, pairs, s, 1, s->ks, NB);                 \
-        else                                                                                      \
-            NAME(all)(kind, half, nv, item, items, pair, pairs, s, s->rs, s->ks, s->ws);          \
+        if (kind == SC_OUTER && s->ks == 1 && s->ws == NB) ALL(kind, half, nv, s->rs, 1, NB);     \
+        else if (kind == SC_OUTER && s->rs == 1 && s->ws == NB) ALL(kind, half, nv, 1, s->ks, NB); \
+        else if (kind == SC_OUTER && nv == 1 && s->ks == 1 && s->ws == NB / 2)                    \
+            ALL(kind, half, nv, s->rs, 1, NB / 2);                                                \
+        else if (kind == SC_OUTER && nv == 1 && s->rs == 1 && s->ws == NB / 2)                    \
+            ALL(kind, half, nv, 1, s->ks, NB / 2);                                                \
+        else ALL(kind, half, nv, s->rs, s->ks, s->ws);                                            \
     }
 
 /* All heights of the tile, up to what the registers hold: n at most, of tiles nv vectors wide. */
@@ -163,5 +167,7 @@ TILES(SC_EACH)
 TILES(SC_CROSS)
 #undef TILES
 
-#define KIND(kind) \
-    {{HEIGHTS(TALL_HALF)(TILE_ENTRY, kind, 1)}, {HEIGHTS(MOST_HALF)(TILE_ENTRY, kind, 2)}}
+/* Tiles by their vectors; a table of one vector at most has those twice. */
+#define KIND_1(kind) HEIGHTS(TALL_HALF)(TILE_ENTRY, kind, 1)
+#define KIND_2(kind) HEIGHTS(MOST_HALF)(TILE_ENTRY, kind, 2)
+#define KIND(kind) {{KIND_1(kind)}, {SC_JOIN(KIND_, WIDEST)(kind)}}

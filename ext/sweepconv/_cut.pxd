@@ -187,6 +187,16 @@ cdef inline void choose_values(Sweep *s) noexcept nogil:
     set_groups(s)
 
 
+cdef inline bint narrow_panels(Sweep *s) noexcept nogil:
+    """Rows of one vector, if that holds all targets of a group; whether it does."""
+    if s.kind != SC_OUTER or s.planes or s.targets > s.tile.vector:
+        return False
+    s.tile = s.tile.narrow
+    s.columns = s.tile.nb
+    set_groups(s)
+    return True
+
+
 cdef inline idx plane_pixels(const Sweep *s, idx channels) noexcept nogil:
     """Outputs of a block whose planes and sums stay in the second-level cache."""
     cdef idx pixels = PLANE_BYTES // s.tile.itemsize // (channels + s.rows)

@@ -76,7 +76,7 @@ cdef inline void sum_strip(const Sweep *s, const Item *item, idx rows, const cha
     cdef idx nb = s.tile.nb, half = max(rows // 2, <idx>1)
     cdef idx to_row = (item[1].pixels - item[0].pixels) // s.tile.itemsize if rows > 1 else 0
     cdef sc_tile tile = s.tile.tile[SC_SPREAD][min(rows, <idx>2) - 1][half - 1]
-    cdef idx over = nb // 2 * s.tile.itemsize if rows == 1 else 0
+    cdef idx over = (nb - s.tile.vector) * s.tile.itemsize if rows == 1 else 0
     cdef const Item *z = item + rows // 2
     cdef const char *filters = z.filters + filter_at
     cdef bint zero = starts and item.init != NULL

@@ -69,7 +69,9 @@ cdef extern from "kernels.h" nogil:
         Py_ssize_t itemsize
         Py_ssize_t half
         Py_ssize_t tall
+        Py_ssize_t vector
         Py_ssize_t nb
+        const sc_tiles *narrow
         sc_tile tile[5][2][7]
         sc_blend blend[6]
         sc_move move

@@ -23,8 +23,8 @@ from sweepconv._cut cimport (
     ALIGN, SHARES, aligned, box_steps, choose_gather, choose_kind, choose_shares, choose_values,
     choose_winograd, gather_tasks, gathers_images, lay_out_batch_gather, lay_out_batch_reduce,
     lay_out_batch_scatter, lay_out_gather, lay_out_patches, lay_out_reduce, lay_out_scatter,
-    lay_out_winograd, pack_scratch, reduces_images, scatters, scatters_images, size_panels,
-    takes_patches,
+    lay_out_winograd, narrow_panels, pack_scratch, reduces_images, scatters, scatters_images,
+    size_panels, takes_patches,
 )
 from sweepconv._gather cimport gather_task, open_scratch
 from sweepconv._kernels cimport active_tiles
@@ -317,6 +317,8 @@ def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads,
     init_sweep(&s, plan, w.itemsize, 1, groups, o // groups if transposed else c,
                c if transposed else o // groups, True, last, winograd)
     describe_filters(&s.filters, w, rank, o // groups, transposed)
+    if not winograd:
+        narrow_panels(&s)
     size_panels(&s, &plan.extents)
     packed.memory = allocate(plan.extents.boxes * s.groups * s.panels * s.panel_bytes)
     s.panel_data = packed.memory.data
@@ -389,6 +391,8 @@ cdef bint gather_views(Plan plan, const Py_buffer *x, const Py_buffer *w, const 
     if not (winograd or accumulate or only_finite) and gathers_images(
             &s, &plan.extents, packed is not None):
         return gather_images(&s, plan, threads)
+    if not winograd:
+        narrow_panels(&s)
     size_panels(&s, &plan.extents)
     box_bytes = s.groups * s.panels * s.panel_bytes
     boxes = plan.extents.boxes
@@ -482,9 +486,7 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
     """All tasks of a weight gradient; False, and nothing written, where x is not finite and the
     tasks need that."""
     cdef idx box_shares = choose_shares(s, &plan.extents), shares = plan.extents.boxes * box_shares
-    cdef idx held_shares = min(shares, max(<idx>SHARES, <idx>BANK_BYTES // (
-        s.parts * s.panel_bytes)))
-    cdef idx count
+    cdef idx count, held_shares
     cdef int finite = True
     cdef double steps
     if reduces_images(s, &plan.extents):
@@ -495,6 +497,9 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
         count = lay_out_patches(s, &plan.extents, threads)
         reduce_once(s, plan, patch_task, count, threads)
         return True
+    if narrow_panels(s):
+        box_shares = choose_shares(s, &plan.extents)
+    held_shares = min(shares, max(<idx>SHARES, <idx>BANK_BYTES // (s.parts * s.panel_bytes)))
     if s.planes:
         held_shares = shares  # all sums are kept until x is known to be finite
     lay_out_reduce(s, &plan.extents)

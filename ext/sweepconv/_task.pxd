@@ -180,17 +180,17 @@ cdef inline idx used_values(const Sweep *s, idx group, idx panel) noexcept nogil
 
 cdef inline int panel_vectors(const Sweep *s, idx group, idx panel) noexcept nogil:
     """Vectors that the values of a panel fill: 1 or 2."""
-    return 1 if 2 * used_values(s, group, panel) <= s.tile.nb else 2
+    return 1 if used_values(s, group, panel) <= s.tile.vector else 2
 
 
 cdef inline bint fills(const Sweep *s, idx group, idx panel) noexcept nogil:
     """Whether the values of a panel fill its vectors."""
-    return (2 * used_values(s, group, panel) == panel_vectors(s, group, panel) * s.tile.nb
+    return (used_values(s, group, panel) == panel_vectors(s, group, panel) * s.tile.vector
             and (s.lanes == 1 or target_count(s, panel) == 1))
 
 
 cdef inline int most_vectors(const Sweep *s) noexcept nogil:
-    return 1 if 2 * min(s.columns, s.targets) <= s.columns else 2
+    return 1 if 2 * min(s.columns, s.targets) <= s.columns or s.tile.nb == s.tile.vector else 2
 
 
 cdef inline sc_tile tile_of(const Sweep *s, int vectors, idx half) noexcept nogil:
