@@ -70,6 +70,7 @@ static void NAME(turn)(char *dst, ptrdiff_t dst_row, const char *src, ptrdiff_t 
 static void NAME(copy_rows)(char *dst, ptrdiff_t dst_row, const char *src, ptrdiff_t src_row,
                             ptrdiff_t rows, ptrdiff_t cols)
 {
+    enum { VL = sizeof(VECTOR) / sizeof(T) };
     const int fetch = rows_apart(src_row, cols * (ptrdiff_t)sizeof(T));
     for (ptrdiff_t r = 0; r < rows; r++, dst += dst_row, src += src_row) {
         T_ANY *d = (T_ANY *)dst;
@@ -79,6 +80,7 @@ static void NAME(copy_rows)(char *dst, ptrdiff_t dst_row, const char *src, ptrdi
             __builtin_prefetch(src + FETCH_ROWS * src_row);
             __builtin_prefetch(src + FETCH_ROWS * src_row + (cols - 1) * (ptrdiff_t)sizeof(T));
         }
+        for (; c + VL <= cols; c += VL) *(VECTOR_ANY *)(d + c) = *(const VECTOR_ANY *)(s + c);
         for (; c + SIDE <= cols; c += SIDE) *(BLOCK *)(d + c) = *(const BLOCK *)(s + c);
         for (; c < cols; c++) d[c] = s[c];
     }

@@ -590,8 +590,8 @@ cdef inline idx images_abreast(const Sweep *s) noexcept nogil:
 
 
 cdef inline bint evenly_apart(const Sweep *s) noexcept nogil:
-    """Whether the boxes of a row write outputs at an even pace, as those that are cut where taps end
-    need not."""
+    """Whether the boxes of a row write outputs at an even pace, as those that are cut where taps
+    end need not."""
     cdef const Phase *p = s.phases[2]
     cdef idx i
     for i in range(2, s.phase_count[2]):
