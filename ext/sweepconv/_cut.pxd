@@ -79,7 +79,7 @@ cdef inline idx widest_block(const Sweep *s, const Extents *e) noexcept nogil:
 
 cdef inline bint line_vectors(const Sweep *s) noexcept nogil:
     """Whether vectors are as long as a line of the cache, so that all loads of pixels cross one."""
-    return s.tile.nb // 2 * s.tile.itemsize >= ALIGN
+    return s.tile.vector * s.tile.itemsize >= ALIGN
 
 
 cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noexcept nogil:
@@ -87,7 +87,7 @@ cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noex
 
     Loads of pixels cross cache lines: where each serves one sum, it takes twice the time.
     """
-    cdef idx lanes = s.tile.nb // 2, vector = s.tile.nb if gathers else lanes, cost
+    cdef idx lanes = s.tile.vector, vector = s.tile.nb if gathers else lanes, cost
     cdef idx rows = e.outputs[0] * e.outputs[1], pixels = max(rows * e.outputs[2], <idx>1)
     cdef idx wide = rows * plane_size(e.outputs[2], e.span[2], max(e.stride[2], <idx>1))
     wide = ceil_div(wide, vector) * vector
@@ -119,7 +119,7 @@ cdef inline Costs weigh_kinds(const Sweep *s, const Extents *e, bint gathers,
                               bint last) noexcept nogil:
     """With what it takes to transpose arrays whose channels come last in memory, or do not."""
     cdef Costs c
-    cdef idx lanes = s.tile.nb // 2, vectors = ceil_div(s.targets, lanes)
+    cdef idx lanes = s.tile.vector, vectors = ceil_div(s.targets, lanes)
     cdef idx steps = max(s.sources * filter_panel_steps(e), <idx>1)
     cdef idx elements = s.all_groups * (s.sources + s.targets)
     if line_vectors(s):  # whose multiply-adds take twice as long on some machines
@@ -146,7 +146,7 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last
 
     It follows from the filters, one image, and for `gather`, where it changes no bit, from the
     memory order."""
-    cdef idx lanes = s.tile.nb // 2
+    cdef idx lanes = s.tile.vector
     cdef Costs c = weigh_kinds(s, e, gathers, last)
     if 0 <= c.planes < min(c.values, c.groups) and s.targets <= FEW_TARGETS:
         s.kind = SC_LANES if not gathers else SC_SPREAD if s.targets == 1 else SC_CROSS
@@ -189,7 +189,7 @@ cdef inline void choose_values(Sweep *s) noexcept nogil:
 
 cdef inline bint narrow_panels(Sweep *s) noexcept nogil:
     """Rows of one vector, if that holds all targets of a group; whether it does."""
-    if s.kind != SC_OUTER or s.planes or s.targets > s.tile.vector:
+    if s.winograd or s.kind != SC_OUTER or s.planes or s.targets > s.tile.vector:
         return False
     s.tile = s.tile.narrow
     s.columns = s.tile.nb
@@ -412,7 +412,7 @@ cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
 cdef inline void choose_winograd(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Blocks of about BLOCK_TILES tiles, two tasks for each thread where the work allows it."""
     cdef idx tiles = BLOCK_TILES
-    s.vector_channels = ceil_div(s.sources, s.tile.nb // 2) * (s.tile.nb // 2)
+    s.vector_channels = ceil_div(s.sources, s.tile.vector) * s.tile.vector
     s.held = max(min(s.panels, <idx>HELD_TARGETS // s.tile.nb), 1)
     s.chunk, s.group_chunk, s.group_chunks = max(s.panels, 1), 1, s.groups
     while True:
@@ -581,12 +581,12 @@ cdef inline idx lay_out_patches(Sweep *s, const Extents *e, int threads) noexcep
 
 cdef inline bint fill_lanes(const Sweep *s) noexcept nogil:
     """Whether there are images for all lanes of a vector, and for more than a few."""
-    return s.batch >= max(s.tile.nb // 2, <idx>LEAST_IMAGES)
+    return s.batch >= max(s.tile.vector, <idx>LEAST_IMAGES)
 
 
 cdef inline idx images_abreast(const Sweep *s) noexcept nogil:
     """In the lanes of two vectors, or of one where that holds them all."""
-    return s.tile.nb if 2 * s.batch > s.tile.nb else s.tile.nb // 2
+    return s.tile.nb if s.batch > s.tile.vector else s.tile.vector
 
 
 cdef inline bint evenly_apart(const Sweep *s) noexcept nogil:

@@ -216,7 +216,7 @@ cdef inline void sum_groups(const Sweep *s, Block *b, Runs *r, const Part *part,
 cdef inline bint reads_in_place(const Sweep *s, const Block *b, Block *view) noexcept nogil:
     """Whether the source of a block can be read where it lies, and nothing beyond its end; `view`
     is then the block that does."""
-    cdef idx vector = s.tile.nb // 2 if s.lanes > 1 else 1, beyond
+    cdef idx vector = s.tile.vector if s.lanes > 1 else 1, beyond
     if (s.lanes > 1 and s.sources > 1) or not is_panel(b, &s.source, s.tile.itemsize, view):
         return False
     view.half = best_run(s, view.length, view.lines, most_vectors(s))

@@ -9,14 +9,19 @@ from libc.string cimport memset
 
 from sweepconv._ahead cimport ask_block, ask_nothing, pass_steps
 from sweepconv._box cimport (
-    Block, Phase, box_taps, ceil_div, cut_block, idx, joined_taps, line_starts, tap_starts,
+    AXES, Block, Phase, box_taps, ceil_div, cut_block, idx, joined_taps, line_starts, merge,
+    tap_starts,
 )
-from sweepconv._kernels cimport sc_item, sc_line, sc_pair, sc_steps, sc_stream
-from sweepconv._panel cimport Columns, move_pixels, pack_source
+from sweepconv._kernels cimport SC_EACH, sc_item, sc_line, sc_pair, sc_steps, sc_stream
+from sweepconv._panel cimport Columns, move_pixels, pack_source, target_at, target_steps
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, RUNS, TAPS, Sweep, find_block, find_box, first_source, first_target,
     move_panel, panel_vectors, source_columns, target_columns, tile_of,
 )
+
+cdef enum:
+    FEW_PAIRS = 2  # of tiles that read dy as it lies
+
 
 # Weight gradient buffers: [box][group][source chunk][chunk][part][panel][tap group][rows][nb].
 
@@ -66,6 +71,39 @@ cdef inline idx find_pairs(const Sweep *s, const Share *h, const idx *taps, bint
     return ceil_div(count, 2)
 
 
+cdef inline idx pixel_pace(const Sweep *s, const Block *b, idx pairs) noexcept nogil:
+    """Values from one pixel of a line to the next in dy, where it is read as it lies: since so few
+    tiles read it, and both vectors of a row are neighbouring channels.  0: it is packed."""
+    cdef idx steps[AXES]
+    cdef idx length, pace, itemsize = s.tile.itemsize
+    target_steps(b, &s.target, steps)
+    merge(b.n, steps, b.pixels, &length, &pace)
+    if (pairs > FEW_PAIRS or s.kind != SC_EACH or s.target.channel != itemsize or length < b.length
+            or steps[0] % itemsize or steps[1] % itemsize or steps[2] % itemsize
+            or pace % itemsize):
+        return 0
+    return pace // itemsize
+
+
+cdef inline void aim_dy(const Sweep *s, const Block *b, idx first, const Columns *c, idx pace,
+                        char *panel, sc_line *line, sc_item *item, sc_steps *steps) noexcept nogil:
+    """dy of a filter panel, whose first channel is number `first`: as it lies, or packed."""
+    cdef idx places[AXES]
+    cdef idx i
+    cdef const char *at
+    steps.ws, item.w = s.tile.nb, panel
+    for i in range(b.lines):
+        line[i].w = i * b.length * s.tile.nb
+    if not (pace and c.whole):
+        move_pixels(s.tile, b, &s.target, first, c, panel, True)
+        return
+    target_steps(b, &s.target, places)
+    at = target_at(b, &s.target, places, 0)
+    steps.ws, item.w = pace, at + first * s.target.channel
+    for i in range(b.lines):
+        line[i].w = (target_at(b, &s.target, places, i * b.length) - at) // s.tile.itemsize
+
+
 cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
     cdef Share h
     cdef Block b
@@ -73,21 +111,20 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
     cdef idx *place = [0, 0, 0, 0]
     cdef idx part = task % s.parts, total = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
     cdef idx first = part * total // s.parts, last = (part + 1) * total // s.parts
-    cdef idx block, panel, pairs, i
+    cdef idx block, panel, pairs, pace, all_steps
     cdef sc_item item
     cdef sc_steps steps
     cdef sc_stream ahead[2]
     cdef idx *ones = [1, 1, 1]
-    cdef idx all_steps
     cdef sc_pair *pair = <sc_pair *>(scratch + s.at[RUNS])
     cdef char *dy = scratch + s.at[PIXELS]
     cdef char *zeros = scratch + s.at[INIT]
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
     cdef char *sums = s.panel_data + task * s.panel_bytes
-    item.x, item.w = scratch, dy
+    item.x = scratch
     steps.line, steps.ahead = line, ahead
-    steps.rs, steps.ws, steps.to_row = s.lanes, s.tile.nb, s.tile.nb
+    steps.rs, steps.to_row = s.lanes, s.tile.nb
     find_share(s, s.first + task // s.parts, &h)
     if s.round == 0:
         memset(zeros, 0, s.tile.nb * s.tile.itemsize)
@@ -100,12 +137,11 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
             continue
         tap_starts(&b, taps)
         line_starts(&b, h.sources * s.lanes, &line[0].x, 2)
-        for i in range(b.lines):
-            line[i].w = i * b.length * s.tile.nb
         source_columns(s, &s.source, h.group, 1, h.sources, &columns)
         pack_source(s.tile, &b, &s.source, first_source(s, h.group) + h.source, &columns,
                     h.sources * s.unit, 2 * s.half * s.unit, scratch)
         pairs = find_pairs(s, &h, taps, zeros != NULL, pair)
+        pace = pixel_pace(s, &b, pairs)
         steps.lines, steps.len, steps.ks = b.lines, b.length, b.step * h.sources * s.lanes
         steps.start_row = s.tile.nb if zeros == NULL else 0
         ask_nothing(scratch, ahead)
@@ -115,8 +151,8 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
             ask_block(s, &s.target, ones, block + 1, h.panels * s.columns, all_steps, ahead + 1)
         for panel in range(h.panels):
             target_columns(s, s.target.channel, h.group, h.panel + panel, &columns)
-            move_pixels(s.tile, &b, &s.target, first_target(s, h.group, h.panel + panel), &columns,
-                        dy, True)
+            aim_dy(s, &b, first_target(s, h.group, h.panel + panel), &columns, pace, dy, line,
+                   &item, &steps)
             item.to = sums + panel * h.panel_bytes
             item.start = zeros if zeros != NULL else item.to
             tile_of(s, panel_vectors(s, h.group, h.panel + panel), s.half)(&item, 1, pair, pairs,

@@ -317,8 +317,7 @@ def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads,
     init_sweep(&s, plan, w.itemsize, 1, groups, o // groups if transposed else c,
                c if transposed else o // groups, True, last, winograd)
     describe_filters(&s.filters, w, rank, o // groups, transposed)
-    if not winograd:
-        narrow_panels(&s)
+    narrow_panels(&s)
     size_panels(&s, &plan.extents)
     packed.memory = allocate(plan.extents.boxes * s.groups * s.panels * s.panel_bytes)
     s.panel_data = packed.memory.data
@@ -391,8 +390,7 @@ cdef bint gather_views(Plan plan, const Py_buffer *x, const Py_buffer *w, const 
     if not (winograd or accumulate or only_finite) and gathers_images(
             &s, &plan.extents, packed is not None):
         return gather_images(&s, plan, threads)
-    if not winograd:
-        narrow_panels(&s)
+    narrow_panels(&s)
     size_panels(&s, &plan.extents)
     box_bytes = s.groups * s.panels * s.panel_bytes
     boxes = plan.extents.boxes
