@@ -28,6 +28,8 @@ cdef enum:
     LANE_PIXELS = 2352        # with lanes for groups, panels are as narrow as a vector
     WIDE_GROUPS = 8           # vectors of a pixel that are packed at once, for depthwise sweeps
     WIDE_BYTES = 160 * 1024
+    PANEL_BYTES = 400 * 1024  # of a block of several channels, with lanes for groups
+    LEAST_PIXELS = 196
     MOST_READS = 9            # of an element of a depthwise source that is read where it lies
     FEW_READS = 4             # and so few that it is hardly found in the first-level cache again
     LANE_PART_PIXELS = 784
@@ -345,7 +347,7 @@ cdef inline void share_evenly(Sweep *s, const Extents *e, idx pixels, int thread
 
 cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Large tasks, for the caches, but two for each thread where the work allows it."""
-    cdef idx most = LANE_PIXELS if s.lanes > 1 else BLOCK_PIXELS, pixels
+    cdef idx most = LANE_PIXELS if s.lanes > 1 else BLOCK_PIXELS, pixels, reach
     if s.source.space[2] % 2048 == 0:  # pixels would share two sets of the first-level cache
         s.in_place = False
     if s.lanes > 1 and s.sources == 1:
@@ -354,6 +356,9 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
             s.wide = 4 * s.wide
         s.wide = min(s.wide, s.groups)
         most = min(most, WIDE_BYTES // (s.wide * s.unit))
+    elif s.lanes > 1:  # what they read stays in the second-level cache
+        reach = s.sources * e.stride[0] * e.stride[1] * e.stride[2] * s.unit
+        most = min(most, max(PANEL_BYTES // reach, <idx>LEAST_PIXELS))
     if s.planes:
         most = plane_pixels(s, widest_block(s, e))
     pixels = most
