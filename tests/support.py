@@ -110,6 +110,18 @@ SMALL: dict[CaseFamily, Case] = {
     "dense": Case((3, 4, 5), (6, 4, 5), family="dense", bias=True),
 }
 
+# Targets that fill no more than one vector, of one pixel, and so many channels that these are summed
+# in several blocks: forward, and in the input gradient.
+ONE_PIXEL: dict[CaseFamily, list[Case]] = {
+    "conv": [Case((1, 150, 3, 3), (4, 150, 3, 3), bias=True), Case((1, 4, 3, 3), (1300, 4, 3, 3)),
+             Case((1, 600, 1, 1), (12, 300, 1, 1), groups=2)],
+    "tiled": [Case((1, 150, 3, 3), (1, 1, 4, 150, 3, 3), family="tiled")],
+    "local": [Case((1, 150, 4, 4), (2, 2, 4, 150, 3, 3), bias=True, family="local"),
+              Case((1, 16, 11, 9), (3, 2, 16, 16, 7, 7), stride=2, family="local")],
+    "dense": [Case((1, 700), (4, 700), family="dense"), Case((1, 4), (700, 4), family="dense"),
+              Case((2, 1300), (3, 1300), bias=True, family="dense")],
+}
+
 # Local on so many images that these are the lanes or the steps: a part of the batch fills no row of
 # lanes, 201 images are two blocks, 70 channels and 70 targets more than one task, 20 targets more
 # than one row of lanes.

@@ -7,7 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import DTYPES, FEW, ISAS, KINDS, LONG, PREFIX, VERBS, Array, child
+from support import (
+    DTYPES,
+    FEW,
+    ISAS,
+    KINDS,
+    LONG,
+    ONE_PIXEL,
+    PREFIX,
+    VERBS,
+    Array,
+    child,
+    family_of,
+)
 
 import sweepconv as sc
 from sweepconv import _kernels
@@ -110,6 +122,13 @@ def test_long_filters_are_exact(verb: str, isa: str) -> None:
 def test_few_channels_are_exact(verb: str, isa: str) -> None:
     sc.use_isa(isa)
     check_conv(getattr(sc, verb), verb=verb, cases=FEW, fills=["exact"])
+
+
+@pytest.mark.parametrize("isa", ISAS[1:] or ISAS)
+@pytest.mark.parametrize("verb", VERBS)
+def test_few_targets_of_one_pixel_are_exact(verb: str, isa: str) -> None:
+    sc.use_isa(isa)
+    check_conv(getattr(sc, verb), verb=verb, cases=ONE_PIXEL[family_of(verb)], fills=["exact"])
 
 
 def test_integers_do_not_tell_instruction_sets_apart() -> None:

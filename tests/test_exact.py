@@ -10,6 +10,7 @@ from support import (
     IMAGES,
     KINDS,
     LONG,
+    ONE_PIXEL,
     PREFIX,
     SPANNED,
     STRIDED,
@@ -56,6 +57,13 @@ def test_many_images(family: CaseFamily, kind: str) -> None:
     cases = [case for case in IMAGES if case.family == family]
     summary = check_conv(getattr(sc, verb), verb=verb, cases=cases,
                          fills=["exact", "real", "special", "special_w"])
+    assert summary.cases == len(cases)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_few_targets_of_one_pixel(verb: str) -> None:
+    cases = ONE_PIXEL[family_of(verb)]
+    summary = check_conv(getattr(sc, verb), verb=verb, cases=cases, fills=["exact", "real"])
     assert summary.cases == len(cases)
 
 

@@ -14,6 +14,7 @@ from support import (
     INPUT_GRADS,
     ISAS,
     LAYOUTS,
+    ONE_PIXEL,
     SMALL,
     WEIGHT_GRADS,
     call,
@@ -34,7 +35,8 @@ LARGE: dict[str, Case] = {
     "local": Case((3, 20, 6, 7), (6, 7, 50, 20, 3, 3), padding=1, bias=True, family="local"),
     "dense": Case((3, 20, 6, 7), (50, 20, 6, 7), bias=True, family="dense"),
 }
-PAIRS = [(verb, case[family_of(verb)]) for verb in PACKABLE for case in (SMALL, LARGE)]
+PAIRS = [(verb, case) for verb in PACKABLE for family in [family_of(verb)]
+         for case in (SMALL[family], LARGE[family], *ONE_PIXEL[family])]
 each = pytest.mark.parametrize("verb, case", PAIRS, ids=str)
 
 

@@ -358,7 +358,7 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
         most = min(most, WIDE_BYTES // (s.wide * s.unit))
     elif s.lanes > 1:  # what they read stays in the second-level cache
         reach = s.sources * e.stride[0] * e.stride[1] * e.stride[2] * s.unit
-        most = min(most, max(PANEL_BYTES // reach, <idx>LEAST_PIXELS))
+        most = min(most, max(PANEL_BYTES // max(reach, <idx>1), <idx>LEAST_PIXELS))
     if s.planes:
         most = plane_pixels(s, widest_block(s, e))
     pixels = most

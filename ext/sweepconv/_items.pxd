@@ -76,12 +76,14 @@ cdef inline void sum_strip(const Sweep *s, const Item *item, idx rows, const cha
     cdef idx nb = s.tile.nb, half = max(rows // 2, <idx>1)
     cdef idx to_row = (item[1].pixels - item[0].pixels) // s.tile.itemsize if rows > 1 else 0
     cdef sc_tile tile = s.tile.tile[SC_SPREAD][min(rows, <idx>2) - 1][half - 1]
+    # Of one item the second vector, and its sums; where there is none, the first once more.
+    cdef idx vector = s.tile.vector * s.tile.itemsize if rows == 1 else 0
     cdef idx over = (nb - s.tile.vector) * s.tile.itemsize if rows == 1 else 0
     cdef const Item *z = item + rows // 2
     cdef const char *filters = z.filters + filter_at
     cdef bint zero = starts and item.init != NULL
-    call_one(tile, item.pixels, z.pixels + over, to_row, item.init if zero else item.pixels,
-             (z.init if zero else z.pixels) + over, nb if zero else to_row,
+    call_one(tile, item.pixels, z.pixels + vector, to_row, item.init if zero else item.pixels,
+             z.init + over if zero else z.pixels + vector, nb if zero else to_row,
              item.filters + filter_at, filters + over, row, step, line, lines, len, source,
              source_step, NULL)
 
