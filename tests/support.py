@@ -110,8 +110,8 @@ SMALL: dict[CaseFamily, Case] = {
     "dense": Case((3, 4, 5), (6, 4, 5), family="dense", bias=True),
 }
 
-# Targets that fill no more than one vector, of one pixel, and so many channels that these are summed
-# in several blocks: forward, and in the input gradient.
+# Targets that fill no more than one vector, of one pixel, and so many channels that these are
+# summed in several blocks: forward, and in the input gradient.
 ONE_PIXEL: dict[CaseFamily, list[Case]] = {
     "conv": [Case((1, 150, 3, 3), (4, 150, 3, 3), bias=True), Case((1, 4, 3, 3), (1300, 4, 3, 3)),
              Case((1, 600, 1, 1), (12, 300, 1, 1), groups=2)],
