@@ -228,7 +228,7 @@ def test_cython_sees_one_header_and_no_python_module_of_ours() -> None:
         code = path.read_text(encoding="utf-8")
         externs = set(re.findall(r"cdef extern from [\"']<?([^>\"']+)>?[\"']", code))
         assert externs & kernel_headers <= {"kernels.h"}, path
-        assert not re.search(r"^\s*c?import\s+numpy|^\s*from\s+numpy", code, re.MULTILINE), path
+        assert not re.search(r"c?import\s+numpy|from\s+numpy", code), path  # buffers are enough
         # cimport among the compiled modules is sideways; import of a Python module goes up.
         upward = re.search(r"^\s*(from\s+(sweepconv|\.)\S*\s+import|import\s+sweepconv)", code,
                            re.MULTILINE)

@@ -150,6 +150,18 @@ cdef inline char *target_at(const Block *b, const Array *y, const idx *steps,
     return at
 
 
+cdef inline idx line_pace(const sc_tiles *t, const Block *b, const Array *y) noexcept nogil:
+    """Values from one pixel of a line to the next in y; 0 where channels are not contiguous or
+    pixels of a line not whole values and at an even pace."""
+    cdef idx steps[AXES]
+    cdef idx length, pace
+    target_steps(b, y, steps)
+    merge(b.n, steps, b.pixels, &length, &pace)
+    if y.channel != t.itemsize or length < b.length or pace % t.itemsize:
+        return 0
+    return pace // t.itemsize
+
+
 cdef inline void move_pixels(const sc_tiles *t, const Block *b, const Array *y, idx first,
                              const Columns *c, char *panel, bint to_panel) noexcept nogil:
     """Outputs of the block from the pixel panel to the array y, or from there to the panel, whose

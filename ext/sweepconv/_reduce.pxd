@@ -9,11 +9,12 @@ from libc.string cimport memset
 
 from sweepconv._ahead cimport ask_block, ask_nothing, pass_steps
 from sweepconv._box cimport (
-    AXES, Block, Phase, box_taps, ceil_div, cut_block, idx, joined_taps, line_starts, merge,
-    tap_starts,
+    AXES, Block, Phase, box_taps, ceil_div, cut_block, idx, joined_taps, line_starts, tap_starts,
 )
 from sweepconv._kernels cimport SC_EACH, sc_item, sc_line, sc_pair, sc_steps, sc_stream
-from sweepconv._panel cimport Columns, move_pixels, pack_source, target_at, target_steps
+from sweepconv._panel cimport (
+    Columns, line_pace, move_pixels, pack_source, target_at, target_steps,
+)
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, RUNS, TAPS, Sweep, find_block, find_box, first_source, first_target,
     move_panel, panel_vectors, source_columns, target_columns, tile_of,
@@ -75,14 +76,14 @@ cdef inline idx pixel_pace(const Sweep *s, const Block *b, idx pairs) noexcept n
     """Values from one pixel of a line to the next in dy, where it is read as it lies: since so few
     tiles read it, and both vectors of a row are neighbouring channels.  0: it is packed."""
     cdef idx steps[AXES]
-    cdef idx length, pace, itemsize = s.tile.itemsize
-    target_steps(b, &s.target, steps)
-    merge(b.n, steps, b.pixels, &length, &pace)
-    if (pairs > FEW_PAIRS or s.kind != SC_EACH or s.target.channel != itemsize or length < b.length
-            or steps[0] % itemsize or steps[1] % itemsize or steps[2] % itemsize
-            or pace % itemsize):
+    cdef int a
+    if pairs > FEW_PAIRS or s.kind != SC_EACH:
         return 0
-    return pace // itemsize
+    target_steps(b, &s.target, steps)
+    for a in range(3):
+        if steps[a] % s.tile.itemsize:
+            return 0
+    return line_pace(s.tile, b, &s.target)
 
 
 cdef inline void aim_dy(const Sweep *s, const Block *b, idx first, const Columns *c, idx pace,

@@ -9,11 +9,11 @@ changes no bit.  So runs are sorted by the taps that they need.
 from libc.string cimport memset
 
 from sweepconv._box cimport (
-    AXES, Block, Phase, TapSet, ceil_div, idx, joined_taps, line_starts, merge,
+    AXES, Block, Phase, TapSet, ceil_div, idx, joined_taps, line_starts,
 )
 from sweepconv._kernels cimport sc_line, sc_pair
 from sweepconv._pieces cimport axis_taps
-from sweepconv._panel cimport target_at, target_steps
+from sweepconv._panel cimport line_pace, target_at, target_steps
 from sweepconv._task cimport Sweep, most_vectors, tile_cost
 
 cdef enum:
@@ -156,14 +156,9 @@ cdef inline idx ready_pace(const Sweep *s, const Block *b) noexcept nogil:
     Then stores overlap with the arithmetic of the next tile.  It takes targets that are contiguous
     and pixels at an even pace.
     """
-    cdef idx steps[AXES]
-    cdef idx length, pace
-    target_steps(b, &s.target, steps)
-    merge(b.n, steps, b.pixels, &length, &pace)
-    if (s.accumulate or s.target.channel != s.tile.itemsize or length < b.length
-            or pace % s.tile.itemsize or (s.lanes > 1 and s.targets > 1)):
+    if s.accumulate or (s.lanes > 1 and s.targets > 1):
         return 0
-    return pace // s.tile.itemsize
+    return line_pace(s.tile, b, &s.target)
 
 
 cdef inline void pair_runs(const Block *b, Runs *r) noexcept nogil:
