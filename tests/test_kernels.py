@@ -77,8 +77,10 @@ def test_outer(isa: str, dtype: Any, vectors: int, start: bool, pixels: bool) ->
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", [OUTER, LANES, SPREAD, EACH])
-def test_all_heights(isa: str, dtype: Any, kind: int) -> None:
-    """Tiles of one vector are taller; every kind, in lines of 0 to 9 steps."""
+@pytest.mark.parametrize("sliding", [False, True])
+def test_all_heights(isa: str, dtype: Any, kind: int, sliding: bool) -> None:
+    """Tiles of one vector are taller; every kind, in lines of 0 to 9 steps, as far apart as rows
+    where those slide over x."""
     item = np.dtype(dtype).itemsize
     half_of_two, nb = _kernels.tile_shape(item)
     lanes = nb // 2
@@ -87,7 +89,7 @@ def test_all_heights(isa: str, dtype: Any, kind: int) -> None:
         for half in range(1, most + 1):
             for length in range(10):
                 lines = ((0, 0), (5, 3))
-                rs, ks, ws = 2 * nb, 3, nb
+                rs, ks, ws = 2 * nb, 2 * nb if sliding else 3, nb
                 reach = 5 + half * rs + length * ks + nb
                 xa, xb = (integers(rng, (reach,), dtype) for _ in range(2))
                 w = integers(rng, (3 + (length + 1) * ws,), dtype)

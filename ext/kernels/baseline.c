@@ -9,4 +9,5 @@
 #define MOST_HALF 3 /* 6x2 accumulators + 2 weights + 1 broadcast + 1 product = 16 registers */
 #define TALL_HALF 6
 #endif
+#define SLIDES 0
 #include "table.inc.h"

@@ -76,6 +76,7 @@ static const sc_tiles NAME(tiles) = TABLE(MOST_HALF, NB, &NAME(narrow));
 #undef TILE_NAME
 #undef TILE
 #undef ALL
+#undef SLIDE
 #undef KIND
 #undef KIND_1
 #undef KIND_2

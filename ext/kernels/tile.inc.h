@@ -12,7 +12,7 @@
  * The rows come in two halves with a base pointer each, so that one tile can serve the ends of two
  * image rows, and so that all row offsets stay in registers.  All loops over rows and vectors
  * have constant bounds after inlining.
- * Parameters: T, VECTOR, VECTOR_ANY, MOST_HALF, TALL_HALF, NAME(x). */
+ * Parameters: T, VECTOR, VECTOR_ANY, MOST_HALF, TALL_HALF, SLIDES, NAME(x). */
 #define LOAD(at) (*(const VECTOR_ANY *)(at))
 
 /* One step of all rows, from the given places. */
@@ -130,10 +130,14 @@ static inline __attribute__((always_inline)) void NAME(all)(
     }
 }
 
+#include "slide.inc.h"
+
 #define TILE_NAME(kind, half, nv) NAME(SC_JOIN(SC_JOIN(kind, half), SC_JOIN(x, nv)))
 #define ALL(kind, half, nv, rs, ks, ws)                                                           \
     NAME(all)(kind, half, nv, item, items, pair, pairs, s, rs, ks, ws)
-/* Strides that are constants, of rows and steps; with panels of two vectors a row, or of one. */
+#define SLIDE(half, nv, rest) NAME(slide)(half, nv, rest, item, items, pair, pairs, s)
+/* Strides that are constants, of rows and steps; with panels of two vectors a row, or of one; or
+ * equal strides. */
 #define TILE(kind, half, nv)                                                                      \
     static void TILE_NAME(kind, half, nv)(const sc_item *item, ptrdiff_t items,                   \
                                           const sc_pair *pair, ptrdiff_t pairs,                   \
@@ -145,7 +149,11 @@ static inline __attribute__((always_inline)) void NAME(all)(
             ALL(kind, half, nv, s->rs, 1, NB / 2);                                                \
         else if (kind == SC_OUTER && nv == 1 && s->rs == 1 && s->ws == NB / 2)                    \
             ALL(kind, half, nv, 1, s->ks, NB / 2);                                                \
-        else ALL(kind, half, nv, s->rs, s->ks, s->ws);                                            \
+        else if (kind == SC_EACH && SLIDES && s->rs == s->ks && s->len > 1) {                     \
+            if (s->len % HELD == 0) SLIDE(half, nv, 0);                                           \
+            else if (s->len % HELD == 1) SLIDE(half, nv, 1);                                      \
+            else SLIDE(half, nv, 2);                                                              \
+        } else ALL(kind, half, nv, s->rs, s->ks, s->ws);                                          \
     }
 
 /* All heights of the tile, up to what the registers hold: n at most, of tiles nv vectors wide. */

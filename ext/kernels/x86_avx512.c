@@ -9,6 +9,7 @@ REGION_BEGIN("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
 #define VEC_BYTES 64
 #define MOST_HALF 7 /* 14x2 accumulators + 2 weights + 1 broadcast = 31 of 32 registers */
 #define TALL_HALF 7
+#define SLIDES 1 /* slide.inc.h, which takes 14 sums + 3 of w + 1 of x */
 #include "table.inc.h"
 REGION_END
 #endif

@@ -30,7 +30,7 @@ cdef enum:
     WIDE_BYTES = 160 * 1024
     PANEL_BYTES = 400 * 1024  # of a block of several channels, with lanes for groups
     LEAST_PIXELS = 196
-    MOST_READS = 9            # of an element of a depthwise source that is read where it lies
+    MOST_READS = 13           # of an element of a depthwise source that is read where it lies
     FEW_READS = 4             # and so few that it is hardly found in the first-level cache again
     LANE_PART_PIXELS = 784
     PLANE_BYTES = 512 * 1024  # planes of a block and its sums: half of them in the second level
