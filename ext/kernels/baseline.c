@@ -9,5 +9,6 @@
 #define MOST_HALF 3 /* 6x2 accumulators + 2 weights + 1 broadcast + 1 product = 16 registers */
 #define TALL_HALF 6
 #endif
+#define SHORTER NULL
 #define SLIDES 0
 #include "table.inc.h"

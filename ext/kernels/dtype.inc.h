@@ -1,6 +1,7 @@
 /* The kernels of one dtype.  Parameters: T, T_ANY, T_INT, TAG (f32, f64), MOST_HALF, TALL_HALF,
  * VEC_BYTES, LANES and SIDE. */
 #define NAME(x) SC_JOIN(SC_JOIN(TAG, _), x)
+#define TILES_OF(isa) SC_JOIN(SC_JOIN(sc_, TAG), SC_JOIN(_, isa))
 #define VECTOR NAME(vector)
 #define VECTOR_ANY NAME(vector_any)
 #define BLOCK NAME(block)
@@ -23,6 +24,7 @@ typedef T LANE __attribute__((vector_size(16), aligned(1), may_alias));
 #define EACH(of) of(0), of(1)
 #endif
 #define SAME(e) (e)
+#define EVEN(e) (2 * (e))
 #define LOW(e) ((e) % 2 * SIDE + (e) / PER * PER + (e) % PER / 2) /* low halves of lanes, in turn */
 #define HIGH(e) (LOW(e) + PER / 2)
 
@@ -46,7 +48,7 @@ typedef T LANE __attribute__((vector_size(16), aligned(1), may_alias));
 #define TABLE(full, values, other)                                                                \
     {                                                                                             \
         .itemsize = sizeof(T), .half = full, .tall = TALL_HALF, .vector = NB / 2, .nb = values,   \
-        .narrow = other,                                                                          \
+        .narrow = other, .shorter = SHORTER,                                                      \
         .tile = {KIND(SC_OUTER), KIND(SC_LANES), KIND(SC_SPREAD), KIND(SC_EACH), KIND(SC_CROSS)}, \
         .blend = {NAME(blend_SC_DATA2), NAME(blend_SC_FILTER2), NAME(blend_SC_OUTPUT2),           \
                   NAME(blend_SC_DATA4), NAME(blend_SC_FILTER4), NAME(blend_SC_OUTPUT4)},          \
@@ -57,10 +59,11 @@ typedef T LANE __attribute__((vector_size(16), aligned(1), may_alias));
 static const sc_tiles NAME(narrow) = TABLE(TALL_HALF, NB / 2, &NAME(narrow));
 #undef WIDEST
 #define WIDEST 2
-static const sc_tiles NAME(tiles) = TABLE(MOST_HALF, NB, &NAME(narrow));
+const sc_tiles TILES_OF(ISA) = TABLE(MOST_HALF, NB, &NAME(narrow));
 #undef WIDEST
 
 #undef NAME
+#undef TILES_OF
 #undef VECTOR
 #undef VECTOR_ANY
 #undef BLOCK
@@ -69,6 +72,7 @@ static const sc_tiles NAME(tiles) = TABLE(MOST_HALF, NB, &NAME(narrow));
 #undef PER
 #undef EACH
 #undef SAME
+#undef EVEN
 #undef LOW
 #undef HIGH
 #undef LOAD

@@ -101,6 +101,7 @@ typedef struct sc_tiles {
     ptrdiff_t vector; /* values in one */
     ptrdiff_t nb;   /* values in a row of a panel, two vectors */
     const struct sc_tiles *narrow; /* the same for panels whose rows are one vector */
+    const struct sc_tiles *shorter; /* those whose vectors are half as long, or NULL */
     sc_tile tile[SC_KINDS][2][SC_MOST_HALF]; /* [one or two vectors wide - 1][half - 1] */
     sc_blend blend[SC_BLENDS];
     sc_move move;

@@ -1,9 +1,9 @@
 /* Moving a matrix between memory orders: packing and unpacking of every operand.
  *
- * One axis contiguous on both sides is a copy of rows; contiguous on opposite sides a
- * transposition by square blocks in registers; all else goes element by element.
+ * One axis contiguous on both sides is a copy of rows, or of every second value of them; contiguous
+ * on opposite sides a transposition by square blocks in registers; all else goes element by element.
  * Parameters: T, T_ANY (T at any address), BLOCK (vector of SIDE elements), LANE (of PER), LANES,
- * VECTOR, NB, EACH, SAME, LOW and HIGH, and the names MOVE, ADD, FINITE, NAME(x). */
+ * VECTOR, NB, EACH, SAME, EVEN, LOW and HIGH, and the names MOVE, ADD, FINITE, NAME(x). */
 
 #ifndef SWEEPCONV_FETCH
 #define SWEEPCONV_FETCH
@@ -86,6 +86,22 @@ static void NAME(copy_rows)(char *dst, ptrdiff_t dst_row, const char *src, ptrdi
     }
 }
 
+/* The same for every second value of src.  Blocks end before the last value, behind which src may. */
+static void NAME(copy_evens)(char *dst, ptrdiff_t dst_row, const char *src, ptrdiff_t src_row,
+                             ptrdiff_t rows, ptrdiff_t cols)
+{
+    for (ptrdiff_t r = 0; r < rows; r++, dst += dst_row, src += src_row) {
+        T_ANY *d = (T_ANY *)dst;
+        const T_ANY *s = (const T_ANY *)src;
+        ptrdiff_t c = 0;
+        for (; c + SIDE < cols; c += SIDE)
+            *(BLOCK *)(d + c) = __builtin_shufflevector(*(const BLOCK *)(s + 2 * c),
+                                                        *(const BLOCK *)(s + 2 * c + SIDE),
+                                                        EACH(EVEN));
+        for (; c < cols; c++) d[c] = s[2 * c];
+    }
+}
+
 static void MOVE(void *dst_, ptrdiff_t dst_row, ptrdiff_t dst_col, const void *src_,
                  ptrdiff_t src_row, ptrdiff_t src_col, ptrdiff_t rows, ptrdiff_t cols)
 {
@@ -105,6 +121,8 @@ static void MOVE(void *dst_, ptrdiff_t dst_row, ptrdiff_t dst_col, const void *s
     if (dst_col == unit && src_col == unit) {
         if (dst_row == cols * unit && src_row == dst_row) cols *= rows, rows = 1;
         NAME(copy_rows)(dst, dst_row, src, src_row, rows, cols);
+    } else if (dst_col == unit && src_col == 2 * unit) {
+        NAME(copy_evens)(dst, dst_row, src, src_row, rows, cols);
     } else if (dst_col == unit && src_row == unit && rows >= SIDE && cols >= SIDE) {
         NAME(turn)(dst, dst_row, src, src_col, rows, cols);
     } else {

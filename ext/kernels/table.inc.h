@@ -1,5 +1,5 @@
 /* All kernels of one instruction set and the one symbol that it exports, sc_kernels_<ISA>.
- * Parameters: ISA, VEC_BYTES, MOST_HALF, TALL_HALF.  The square blocks of a transposition are
+ * Parameters: ISA, VEC_BYTES, MOST_HALF, TALL_HALF, SLIDES, SHORTER.  The square blocks of a transposition are
  * LANES lanes of 16 bytes wide. */
 #include "kernels.h"
 
@@ -25,6 +25,6 @@
 
 const sc_kernels SC_JOIN(sc_kernels_, ISA) = {
     .name = SC_TEXT(ISA),
-    .f32 = &f32_tiles,
-    .f64 = &f64_tiles,
+    .f32 = &SC_JOIN(sc_f32_, ISA),
+    .f64 = &SC_JOIN(sc_f64_, ISA),
 };

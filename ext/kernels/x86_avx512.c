@@ -1,3 +1,4 @@
+#include "kernels.h"
 #include "simd.h"
 #if defined(SC_X86)
 #if defined(SC_LOWER_AVX512) /* as pairs of AVX2's vectors: slow, but any machine can test it */
@@ -9,6 +10,8 @@ REGION_BEGIN("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
 #define VEC_BYTES 64
 #define MOST_HALF 7 /* 14x2 accumulators + 2 weights + 1 broadcast = 31 of 32 registers */
 #define TALL_HALF 7
+extern const sc_tiles sc_f32_avx2, sc_f64_avx2;
+#define SHORTER &TILES_OF(avx2)
 #define SLIDES 1 /* slide.inc.h, which takes 14 sums + 3 of w + 1 of x */
 #include "table.inc.h"
 REGION_END

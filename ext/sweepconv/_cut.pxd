@@ -40,7 +40,10 @@ cdef enum:
     LONE_VECTOR = 115         # of a step where a tile is one vector wide, or lanes are groups
     CROSS_COST = 145          # of a tap of a target whose lanes are pixels
     TURN = 150                # to transpose an element
-    TURN_LANES = 200          # the same into lanes of groups
+    TURN_PLANES = 130         # the same into planes
+    TURN_LANES = 200          # into lanes of groups
+    GATHER_LANES = 190        # and where the channels of a pixel are contiguous
+    SHORTER = 93              # percent of a vector multiply-add that one half as long takes
     LOOSE = 3000              # to write a pixel whose targets do not fill vectors
     OPEN_PLANE = 50 * 1000    # to begin with a plane
     OPEN_PLANES = 250 * 1000  # and with those of a group
@@ -117,18 +120,33 @@ cdef struct Costs:
     idx values           # targets
 
 
+cdef inline idx packed_share(const Extents *e) noexcept nogil:
+    """Elements of the source that a block packs for each of its outputs, in hundredths: those of a
+    stride, and, since blocks are whole rows, some of its neighbours' in d and h."""
+    cdef idx share = 100 * min(e.stride[2], e.span[2])
+    cdef int a
+    for a in range(2):
+        share = share * (4 * min(e.stride[a], e.span[a]) + max(e.span[a] - e.stride[a], 0)) // 4
+    return share
+
+
 cdef inline Costs weigh_kinds(const Sweep *s, const Extents *e, bint gathers,
                               bint last) noexcept nogil:
     """With what it takes to transpose arrays whose channels come last in memory, or do not."""
     cdef Costs c
     cdef idx lanes = s.tile.vector, vectors = ceil_div(s.targets, lanes)
     cdef idx steps = max(s.sources * filter_panel_steps(e), <idx>1)
-    cdef idx elements = s.all_groups * (s.sources + s.targets)
+    cdef idx elements = s.all_groups * (s.sources + s.targets), turned = elements
+    if s.sources > 1:
+        turned = s.all_groups * (s.sources * packed_share(e) // 100 + s.targets)
     if line_vectors(s):  # whose multiply-adds take twice as long on some machines
-        elements = elements * 2 // 3
+        elements, turned = elements * 2 // 3, turned * 2 // 3
     c.planes = planes_cost(s, e, gathers) * s.all_groups
     c.groups = ceil_div(s.all_groups, lanes) * s.targets * LONE_VECTOR
     c.values = s.all_groups * (vectors * 100 if vectors > 1 else <idx>LONE_VECTOR)
+    if fits_shorter(s):
+        c.values = c.values * SHORTER // 100
+        lanes = s.tile.shorter.vector
     if not gathers:
         if vectors > 1:  # sums of so many targets leave the cache
             c.groups *= 2
@@ -136,10 +154,12 @@ cdef inline Costs weigh_kinds(const Sweep *s, const Extents *e, bint gathers,
     if s.targets % lanes:
         c.values += LOOSE * s.all_groups // steps
     if last:
-        c.planes += TURN * elements // steps
+        c.planes += (TURN_PLANES if s.sources > 1 else 2 * TURN_PLANES) * turned // steps
+        if s.sources * s.targets > 1:
+            c.groups += GATHER_LANES * turned // steps
     else:
         c.values += TURN * elements // steps
-        c.groups += TURN_LANES * elements // steps
+        c.groups += TURN_LANES * turned // steps
     return c
 
 
@@ -189,10 +209,17 @@ cdef inline void choose_values(Sweep *s) noexcept nogil:
     set_groups(s)
 
 
+cdef inline bint fits_shorter(const Sweep *s) noexcept nogil:
+    """Whether vectors half as long hold all targets of a group."""
+    return s.tile.shorter != NULL and s.targets <= s.tile.shorter.vector
+
+
 cdef inline bint narrow_panels(Sweep *s) noexcept nogil:
     """Rows of one vector, if that holds all targets of a group; whether it does."""
     if s.winograd or s.kind != SC_OUTER or s.planes or s.targets > s.tile.vector:
         return False
+    if fits_shorter(s):
+        s.tile = s.tile.shorter
     s.tile = s.tile.narrow
     s.columns = s.tile.nb
     set_groups(s)
@@ -347,7 +374,7 @@ cdef inline void share_evenly(Sweep *s, const Extents *e, idx pixels, int thread
 
 cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Large tasks, for the caches, but two for each thread where the work allows it."""
-    cdef idx most = LANE_PIXELS if s.lanes > 1 else BLOCK_PIXELS, pixels, reach
+    cdef idx most = LANE_PIXELS if s.lanes > 1 else BLOCK_PIXELS, pixels, read
     if s.source.space[2] % 2048 == 0:  # pixels would share two sets of the first-level cache
         s.in_place = False
     if s.lanes > 1 and s.sources == 1:
@@ -357,8 +384,8 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
         s.wide = min(s.wide, s.groups)
         most = min(most, WIDE_BYTES // (s.wide * s.unit))
     elif s.lanes > 1:  # what they read stays in the second-level cache
-        reach = s.sources * e.stride[0] * e.stride[1] * e.stride[2] * s.unit
-        most = min(most, max(PANEL_BYTES // max(reach, <idx>1), <idx>LEAST_PIXELS))
+        read = s.sources * e.stride[0] * e.stride[1] * e.stride[2] * s.unit
+        most = min(most, max(PANEL_BYTES // max(read, <idx>1), <idx>LEAST_PIXELS))
     if s.planes:
         most = plane_pixels(s, widest_block(s, e))
     pixels = most

@@ -72,6 +72,7 @@ cdef extern from "kernels.h" nogil:
         Py_ssize_t vector
         Py_ssize_t nb
         const sc_tiles *narrow
+        const sc_tiles *shorter
         sc_tile tile[5][2][7]
         sc_blend blend[6]
         sc_move move
