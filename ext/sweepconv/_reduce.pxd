@@ -9,9 +9,10 @@ from libc.string cimport memset
 
 from sweepconv._ahead cimport ask_block, ask_nothing, pass_steps
 from sweepconv._box cimport (
-    AXES, Block, Phase, box_taps, ceil_div, cut_block, idx, joined_taps, line_starts, tap_starts,
+    AXES, Block, Phase, box_taps, ceil_div, cut_block, idx, is_panel, joined_taps, line_starts,
+    tap_starts,
 )
-from sweepconv._kernels cimport SC_EACH, sc_item, sc_line, sc_pair, sc_steps, sc_stream
+from sweepconv._kernels cimport SC_EACH, SC_OUTER, sc_item, sc_line, sc_pair, sc_steps, sc_stream
 from sweepconv._panel cimport (
     Columns, line_pace, move_pixels, pack_source, target_at, target_steps,
 )
@@ -57,8 +58,28 @@ cdef inline void find_share(const Sweep *s, idx share, Share *h) noexcept nogil:
     h.panel_bytes = (h.taps // h.joined * h.pitch + s.half) * s.tile.nb * s.tile.itemsize
 
 
-cdef inline idx find_pairs(const Sweep *s, const Share *h, const idx *taps, bint from_zeros,
-                           sc_pair *pair) noexcept nogil:
+cdef inline const char *place_source(const Sweep *s, const Share *h, Block *b,
+                                     char *panel) noexcept nogil:
+    """Where the share's first channel stands at coordinate 0 of the block: in x, read as it
+    lies where it has the form of a panel, or in `panel`, where it is packed."""
+    cdef Block view
+    cdef Columns columns
+    cdef idx first = first_source(s, h.group) + h.source, beyond = h.pitch - h.joined * h.sources
+    if (s.kind == SC_OUTER and s.source.space[2] % 2048 != 0
+            and is_panel(b, &s.source, s.tile.itemsize, &view)
+            and (h.joined == 1 or view.scale == h.sources)
+            and view.last + (first + h.sources + beyond) * s.tile.itemsize <= s.source.end):
+        b[0] = view
+        return b.panel + first * s.tile.itemsize
+    b.scale = h.sources * s.lanes
+    source_columns(s, &s.source, h.group, 1, h.sources, &columns)
+    pack_source(s.tile, b, &s.source, first, &columns, h.sources * s.unit, 2 * s.half * s.unit,
+                panel)
+    return panel
+
+
+cdef inline idx find_pairs(const Sweep *s, const Share *h, const Block *b, const idx *taps,
+                           bint from_zeros, sc_pair *pair) noexcept nogil:
     """Tiles of any two halves, and how many; the sums of all start from one row of zeros, or from
     themselves.  An odd last half comes with a filler, for which a panel has room at its end."""
     cdef idx size = s.half * s.tile.nb * s.tile.itemsize, i, base
@@ -67,23 +88,25 @@ cdef inline idx find_pairs(const Sweep *s, const Share *h, const idx *taps, bint
         base = min(i, count - 1)
         pair[i // 2].to[i % 2] = i * size
         pair[i // 2].start[i % 2] = 0 if from_zeros else i * size
-        pair[i // 2].x[i % 2] = (taps[base // h.halves * h.joined] * h.sources
-                                 + base % h.halves * s.half) * s.unit
+        pair[i // 2].x[i % 2] = (taps[base // h.halves * h.joined] * b.scale * s.tile.itemsize
+                                 + base % h.halves * s.half * s.unit)
     return ceil_div(count, 2)
 
 
 cdef inline idx pixel_pace(const Sweep *s, const Block *b, idx pairs) noexcept nogil:
-    """Values from one pixel of a line to the next in dy, where it is read as it lies: since so few
-    tiles read it, and both vectors of a row are neighbouring channels.  0: it is packed."""
+    """Values from one pixel of a line to the next in dy, where it is read as it lies: since it is a
+    panel, or so few tiles read it, and both vectors of a row are neighbouring channels.  0: it is
+    packed."""
     cdef idx steps[AXES]
+    cdef idx pace = line_pace(s.tile, b, &s.target)
     cdef int a
-    if pairs > FEW_PAIRS or s.kind != SC_EACH:
+    if not (pairs <= FEW_PAIRS if s.kind == SC_EACH else s.kind == SC_OUTER and pace == s.tile.nb):
         return 0
     target_steps(b, &s.target, steps)
     for a in range(3):
         if steps[a] % s.tile.itemsize:
             return 0
-    return line_pace(s.tile, b, &s.target)
+    return pace
 
 
 cdef inline void aim_dy(const Sweep *s, const Block *b, idx first, const Columns *c, idx pace,
@@ -123,7 +146,6 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
     cdef char *sums = s.panel_data + task * s.panel_bytes
-    item.x = scratch
     steps.line, steps.ahead = line, ahead
     steps.rs, steps.to_row = s.lanes, s.tile.nb
     find_share(s, s.first + task // s.parts, &h)
@@ -136,14 +158,12 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
         find_block(s, block, place)
         if not cut_block(&b, h.phase, s.batch, s.size, place):
             continue
+        item.x = place_source(s, &h, &b, scratch)
         tap_starts(&b, taps)
-        line_starts(&b, h.sources * s.lanes, &line[0].x, 2)
-        source_columns(s, &s.source, h.group, 1, h.sources, &columns)
-        pack_source(s.tile, &b, &s.source, first_source(s, h.group) + h.source, &columns,
-                    h.sources * s.unit, 2 * s.half * s.unit, scratch)
-        pairs = find_pairs(s, &h, taps, zeros != NULL, pair)
+        line_starts(&b, b.scale, &line[0].x, 2)
+        pairs = find_pairs(s, &h, &b, taps, zeros != NULL, pair)
         pace = pixel_pace(s, &b, pairs)
-        steps.lines, steps.len, steps.ks = b.lines, b.length, b.step * h.sources * s.lanes
+        steps.lines, steps.len, steps.ks = b.lines, b.length, b.step * b.scale
         steps.start_row = s.tile.nb if zeros == NULL else 0
         ask_nothing(scratch, ahead)
         all_steps = h.panels * pairs * b.pixels
