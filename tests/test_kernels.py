@@ -79,8 +79,8 @@ def test_outer(isa: str, dtype: Any, vectors: int, start: bool, pixels: bool) ->
 @pytest.mark.parametrize("kind", [OUTER, LANES, SPREAD, EACH])
 @pytest.mark.parametrize("sliding", [False, True])
 def test_all_heights(isa: str, dtype: Any, kind: int, sliding: bool) -> None:
-    """Tiles of one vector are taller; every kind, in lines of 0 to 9 steps, as far apart as rows
-    where those slide over x."""
+    """Tiles of one vector are taller; every kind, in lines of 0 to 9 steps; steps or lines as far
+    apart as rows, where these slide over x."""
     item = np.dtype(dtype).itemsize
     half_of_two, nb = _kernels.tile_shape(item)
     lanes = nb // 2
@@ -88,11 +88,12 @@ def test_all_heights(isa: str, dtype: Any, kind: int, sliding: bool) -> None:
     for vectors, most in ((1, _kernels.tall_half(item)), (2, half_of_two)):
         for half in range(1, most + 1):
             for length in range(10):
-                lines = ((0, 0), (5, 3))
-                rs, ks, ws = 2 * nb, 2 * nb if sliding else 3, nb
-                reach = 5 + half * rs + length * ks + nb
+                rs, ks, ws = 2 * nb, 2 * nb if sliding and kind == EACH else 3, nb
+                column = tuple((i * rs, i) for i in range(5))
+                lines = (*column, (4 * rs + 5, 3), (5 * rs + 5, 1)) if sliding else ((0, 0), (5, 3))
+                reach = lines[-1][0] + half * rs + length * ks + nb
                 xa, xb = (integers(rng, (reach,), dtype) for _ in range(2))
-                w = integers(rng, (3 + (length + 1) * ws,), dtype)
+                w = integers(rng, (4 + (length + 1) * ws,), dtype)
                 acc = integers(rng, (2 * half, nb), dtype)
                 want = acc.array.copy()
                 _kernels.call_tile(kind, half, vectors, item, acc.array.data, None, xa.array.data,

@@ -10,5 +10,6 @@
 #define TALL_HALF 6
 #endif
 #define SHORTER NULL
+#define STACK_HALF 0
 #define SLIDES 0
 #include "table.inc.h"

@@ -47,7 +47,8 @@ typedef T LANE __attribute__((vector_size(16), aligned(1), may_alias));
 /* Panels whose rows are two vectors, and the same for one. */
 #define TABLE(full, values, other)                                                                \
     {                                                                                             \
-        .itemsize = sizeof(T), .half = full, .tall = TALL_HALF, .vector = NB / 2, .nb = values,   \
+        .itemsize = sizeof(T), .half = full, .tall = TALL_HALF, .stack = STACK_HALF,              \
+        .vector = NB / 2, .nb = values,                                                           \
         .narrow = other, .shorter = SHORTER,                                                      \
         .tile = {KIND(SC_OUTER), KIND(SC_LANES), KIND(SC_SPREAD), KIND(SC_EACH), KIND(SC_CROSS)}, \
         .blend = {NAME(blend_SC_DATA2), NAME(blend_SC_FILTER2), NAME(blend_SC_OUTPUT2),           \

@@ -98,6 +98,7 @@ typedef struct sc_tiles {
     ptrdiff_t itemsize;
     ptrdiff_t half; /* rows of half a tile, at most */
     ptrdiff_t tall; /* of one that is one vector wide */
+    ptrdiff_t stack; /* of SC_SPREAD where lines stand as far apart as rows; 0: it gains nothing then */
     ptrdiff_t vector; /* values in one */
     ptrdiff_t nb;   /* values in a row of a panel, two vectors */
     const struct sc_tiles *narrow; /* the same for panels whose rows are one vector */

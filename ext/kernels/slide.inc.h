@@ -3,7 +3,7 @@
  * whose vectors of w stay in registers, and it hardly counts where loads cross lines of the cache.
  *
  * The sums are those of tile.inc.h, bit by bit; the vectors of a row are summed one after the other.
- * Parameters: T, VECTOR, VECTOR_ANY, TALL_HALF, NAME(x). */
+ * Parameters: T, VECTOR, TALL_HALF, NAME(x). */
 #ifndef SWEEPCONV_HELD
 #define SWEEPCONV_HELD
 enum { HELD = 3 }; /* 21 loads for 42 multiply-adds, in the place of 15 for 14 */
@@ -11,7 +11,7 @@ enum { HELD = 3 }; /* 21 loads for 42 multiply-adds, in the place of 15 for 14 *
 
 /* `steps` steps of all rows of both halves, from the given places. */
 static inline __attribute__((always_inline)) void NAME(hold)(
-    const int steps, const int half, VECTOR *sum, const T *xa, const T *xb, const ptrdiff_t pace,
+    const int steps, const int half, VECTOR (*sum)[2], const T *xa, const T *xb, const ptrdiff_t pace,
     const T *w, const ptrdiff_t ws)
 {
     VECTOR held[HELD];
@@ -24,7 +24,7 @@ static inline __attribute__((always_inline)) void NAME(hold)(
             VECTOR each = LOAD((h ? xb : xa) + i * pace);
             LOADED(each);
             UNROLL for (int k = steps - 1; k >= 0; k--)
-                if (i >= k && i - k < half) sum[h * half + i - k] += each * held[k];
+                if (i >= k && i - k < half) sum[h * half + i - k][0] += each * held[k];
         }
 }
 
@@ -32,9 +32,9 @@ static inline __attribute__((always_inline)) void NAME(hold)(
 static inline __attribute__((always_inline)) void NAME(slide_one)(
     const int half, const int rest, const sc_item *item, const sc_pair *pair, const sc_steps *s)
 {
-    const ptrdiff_t pace = s->ks, ws = s->ws, to_row = s->to_row, start_row = s->start_row;
-    VECTOR sum[2 * TALL_HALF];
-    UNROLL for (int i = 0; i < 2 * half; i++) sum[i] = (VECTOR){0};
+    const ptrdiff_t pace = s->ks, ws = s->ws;
+    VECTOR sum[2 * TALL_HALF][2];
+    UNROLL for (int i = 0; i < 2 * half; i++) sum[i][0] = (VECTOR){0};
     for (const sc_line *line = s->line, *end = line + s->lines; line < end; line++) {
         const T *xa = (const T *)((const char *)item->x + pair->x[0]) + line->x;
         const T *xb = (const T *)((const char *)item->x + pair->x[1]) + line->x;
@@ -47,12 +47,7 @@ static inline __attribute__((always_inline)) void NAME(slide_one)(
         }
         NAME(hold)(rest, half, sum, xa, xb, pace, w, ws);
     }
-    UNROLL for (int h = 0; h < 2; h++) {
-        T *to = (T *)((char *)item->to + pair->to[h]);
-        const T *start = (const T *)((const char *)item->start + pair->start[h]);
-        UNROLL for (int i = 0; i < half; i++)
-            *(VECTOR_ANY *)(to + i * to_row) = sum[h * half + i] + LOAD(start + i * start_row);
-    }
+    NAME(finish)(half, 1, sum, item, pair, s);
 }
 
 static inline __attribute__((always_inline)) void NAME(slide)(

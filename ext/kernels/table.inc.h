@@ -1,6 +1,6 @@
 /* All kernels of one instruction set and the one symbol that it exports, sc_kernels_<ISA>.
- * Parameters: ISA, VEC_BYTES, MOST_HALF, TALL_HALF, SLIDES, SHORTER.  The square blocks of a transposition are
- * LANES lanes of 16 bytes wide. */
+ * Parameters: ISA, VEC_BYTES, MOST_HALF, TALL_HALF, STACK_HALF, SLIDES, SHORTER.  The square blocks
+ * of a transposition are LANES lanes of 16 bytes wide. */
 #include "kernels.h"
 
 #if VEC_BYTES >= 32

@@ -12,7 +12,7 @@
  * The rows come in two halves with a base pointer each, so that one tile can serve the ends of two
  * image rows, and so that all row offsets stay in registers.  All loops over rows and vectors
  * have constant bounds after inlining.
- * Parameters: T, VECTOR, VECTOR_ANY, MOST_HALF, TALL_HALF, SLIDES, NAME(x). */
+ * Parameters: T, VECTOR, VECTOR_ANY, MOST_HALF, TALL_HALF, STACK_HALF, SLIDES, NAME(x). */
 #define LOAD(at) (*(const VECTOR_ANY *)(at))
 
 /* One step of all rows, from the given places. */
@@ -47,6 +47,25 @@ static inline __attribute__((always_inline)) void NAME(step)(
         } else {
             UNROLL for (int v = 0; v < nv; v++) sum[i][v] += LOAD(x + v * VL) * wv[v];
         }
+    }
+}
+
+/* The sums of a tile of `nv` vectors a row, added to `start`, go to their places. */
+static inline __attribute__((always_inline)) void NAME(finish)(
+    const int half, const int nv, VECTOR (*sum)[2], const sc_item *item, const sc_pair *pair,
+    const sc_steps *s)
+{
+    enum { VL = sizeof(VECTOR) / sizeof(T) };
+    /* All places first: to the compiler, each store may change them. */
+    T *const to[2] = {(T *)((char *)item->to + pair->to[0]), (T *)((char *)item->to + pair->to[1])};
+    const T *const start[2] = {(const T *)((const char *)item->start + pair->start[0]),
+                               (const T *)((const char *)item->start + pair->start[1])};
+    const ptrdiff_t to_row = s->to_row, start_row = s->start_row;
+    UNROLL for (int i = 0; i < 2 * half; i++) {
+        const int h = i >= half, r = i - h * half;
+        UNROLL for (int v = 0; v < nv; v++)
+            *(VECTOR_ANY *)(to[h] + r * to_row + v * VL) =
+                sum[i][v] + LOAD(start[h] + r * start_row + v * VL);
     }
 }
 
@@ -100,17 +119,7 @@ static inline __attribute__((always_inline)) void NAME(one)(
             w += STEPS * ws;
         }
     }
-    /* All places first: to the compiler, each store may change them. */
-    T *const to[2] = {(T *)((char *)item->to + pair->to[0]), (T *)((char *)item->to + pair->to[1])};
-    const T *const start[2] = {(const T *)((const char *)item->start + pair->start[0]),
-                               (const T *)((const char *)item->start + pair->start[1])};
-    const ptrdiff_t to_row = s->to_row, start_row = s->start_row;
-    UNROLL for (int i = 0; i < 2 * half; i++) {
-        const int h = i >= half, r = i - h * half;
-        UNROLL for (int v = 0; v < nv; v++)
-            *(VECTOR_ANY *)(to[h] + r * to_row + v * VL) =
-                sum[i][v] + LOAD(start[h] + r * start_row + v * VL);
-    }
+    NAME(finish)(half, nv, sum, item, pair, s);
 }
 
 static inline __attribute__((always_inline)) void NAME(all)(
@@ -131,6 +140,7 @@ static inline __attribute__((always_inline)) void NAME(all)(
 }
 
 #include "slide.inc.h"
+#include "stack.inc.h"
 
 #define TILE_NAME(kind, half, nv) NAME(SC_JOIN(SC_JOIN(kind, half), SC_JOIN(x, nv)))
 #define ALL(kind, half, nv, rs, ks, ws)                                                           \
@@ -153,7 +163,10 @@ static inline __attribute__((always_inline)) void NAME(all)(
             if (s->len % HELD == 0) SLIDE(half, nv, 0);                                           \
             else if (s->len % HELD == 1) SLIDE(half, nv, 1);                                      \
             else SLIDE(half, nv, 2);                                                              \
-        } else ALL(kind, half, nv, s->rs, s->ks, s->ws);                                          \
+        } else if (kind == SC_SPREAD && half <= STACK_HALF && s->lines > 1 &&                     \
+                   s->line[1].x - s->line[0].x == s->rs)                                          \
+            NAME(stack)(half, nv, item, items, pair, pairs, s);                                   \
+        else ALL(kind, half, nv, s->rs, s->ks, s->ws);                                            \
     }
 
 /* All heights of the tile, up to what the registers hold: n at most, of tiles nv vectors wide. */

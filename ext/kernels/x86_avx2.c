@@ -6,6 +6,7 @@ REGION_BEGIN("avx2,fma")
 #define MOST_HALF 3 /* 6x2 accumulators + 2 weights + 1 broadcast = 15 of 16 registers */
 #define TALL_HALF 6 /* 12x1 accumulators: as many chains */
 #define SHORTER NULL
+#define STACK_HALF 0
 #define SLIDES 0 /* 6 sums are too few, 12 leave too few registers */
 #include "table.inc.h"
 REGION_END

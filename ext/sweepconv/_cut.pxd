@@ -13,7 +13,7 @@ from sweepconv._kernels cimport (
     SC_CROSS, SC_EACH, SC_LANES, SC_MOST_HALF, SC_OUTER, SC_SPREAD, sc_item, sc_line, sc_pair,
 )
 from sweepconv._panel cimport contiguous_filters
-from sweepconv._planes cimport channel_pitch, plane_size
+from sweepconv._planes cimport channel_pitch, plane_size, stacked_width
 from sweepconv._runs cimport Pair, Run, Runs
 from sweepconv._shifts cimport SPREAD_COST, shifted_bytes, single_cost
 from sweepconv._task cimport (
@@ -38,6 +38,7 @@ cdef enum:
     MOST_PLANE = 16384
     # Costs in hundredths of a vector multiply-add:
     LONE_VECTOR = 115         # of a step where a tile is one vector wide, or lanes are groups
+    STACK_COST = 130          # of a tap of one target where rows of a tile are rows of the image
     CROSS_COST = 145          # of a tap of a target whose lanes are pixels
     TURN = 150                # to transpose an element
     TURN_PLANES = 130         # the same into planes
@@ -87,6 +88,14 @@ cdef inline bint line_vectors(const Sweep *s) noexcept nogil:
     return s.tile.vector * s.tile.itemsize >= ALIGN
 
 
+cdef inline bint stacks(const Sweep *s, const Extents *e) noexcept nogil:
+    """Whether rows of a tile should be rows of the image: taps of one filter stand below each
+    other, and whole vectors are hardly wider than the image."""
+    return (s.tile.stack > 0 and s.targets == s.sources == 1 and e.stride[1] == 1
+            and e.span[1] == e.taps[1] and e.least_taps[1] > 1 and e.outputs[1] >= s.tile.stack
+            and 4 * stacked_width(e.outputs[2], s.tile.nb, True) <= 5 * e.outputs[2])
+
+
 cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noexcept nogil:
     """Of a sum over planes, in hundredths of a vector multiply-add for each pixel and group.
 
@@ -97,7 +106,9 @@ cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noex
     cdef idx wide = rows * plane_size(e.outputs[2], e.span[2], max(e.stride[2], <idx>1))
     wide = ceil_div(wide, vector) * vector
     if gathers:
-        cost = single_cost(s, e) if s.targets == 1 else s.targets * <idx>CROSS_COST
+        cost = s.targets * <idx>CROSS_COST
+        if s.targets == 1:
+            cost = STACK_COST if stacks(s, e) else single_cost(s, e)
         cost += lanes * (OPEN_PLANE + OPEN_PLANES // max(s.sources, 1)) // (
             pixels * max(filter_panel_steps(e), <idx>1))
     elif e.stride[2] > 1:
@@ -174,7 +185,8 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last
         s.kind = SC_LANES if not gathers else SC_SPREAD if s.targets == 1 else SC_CROSS
         s.planes, s.lanes, s.rows = True, 1, s.targets
         s.columns = max(s.targets, 1) if gathers else 2
-        s.shifted = s.kind == SC_SPREAD and single_cost(s, e) < SPREAD_COST
+        s.stacked = s.kind == SC_SPREAD and stacks(s, e)
+        s.shifted = s.kind == SC_SPREAD and not s.stacked and single_cost(s, e) < SPREAD_COST
         set_groups(s)
     elif c.groups < c.values and s.all_groups > 1:
         s.kind, s.lanes, s.columns = SC_LANES, lanes, 2
@@ -276,15 +288,12 @@ cdef inline idx source_panel(const Sweep *s, const Extents *e, idx channels) noe
 
 cdef inline idx planes_panel(const Sweep *s, const Extents *e, idx *plane) noexcept nogil:
     """Values of the largest planes of a channel, and of one of them."""
-    cdef idx all = 1, a
-    plane[0] = 1
-    for a in range(AXES):
-        if a:
-            plane[0] *= plane_size(s.size[a], e.span[a - 1], 1)
-            all *= s.size[a] * e.stride[a - 1] + e.span[a - 1] + e.stride[a - 1]
-        else:
-            plane[0] *= s.size[a]
-            all *= s.size[a]
+    cdef idx all = s.size[0], wide, a
+    plane[0] = s.size[0]
+    for a in range(1, AXES):
+        wide = stacked_width(s.size[a], s.tile.nb, s.stacked) if a == AXES - 1 else 0
+        plane[0] *= max(plane_size(s.size[a], e.span[a - 1], 1), wide)
+        all *= (max(s.size[a], wide) + 1) * e.stride[a - 1] + e.span[a - 1]
     return channel_pitch(all)
 
 

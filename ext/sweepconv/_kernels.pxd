@@ -69,6 +69,7 @@ cdef extern from "kernels.h" nogil:
         Py_ssize_t itemsize
         Py_ssize_t half
         Py_ssize_t tall
+        Py_ssize_t stack
         Py_ssize_t vector
         Py_ssize_t nb
         const sc_tiles *narrow

@@ -32,13 +32,20 @@ cdef inline idx channel_pitch(idx size) noexcept nogil:
     return size + 16 if size % 512 == 0 else size
 
 
-cdef inline void find_planes(const Block *b, idx granule, Planes *p) noexcept nogil:
+cdef inline idx stacked_width(idx width, idx granule, bint stacked) noexcept nogil:
+    """Elements of a row that tiles cover: whole ones, if they stand below each other."""
+    return ceil_div(width, granule) * granule if stacked else 0
+
+
+cdef inline void find_planes(const Block *b, idx granule, bint stacked, Planes *p) noexcept nogil:
     """The planes of a block, and its lines: rows merge where a gap costs less than a tail."""
     cdef idx step = 1
     cdef int a
     p.channel = 1
     for a in range(AXES - 1, -1, -1):
         p.size[a] = plane_size(b.n[a], span(b.phase[a - 1]), b.stride[a]) if a else b.n[a]
+        if a == AXES - 1:
+            p.size[a] = max(p.size[a], stacked_width(b.n[a], granule, stacked))
         p.pitch[a] = step
         step *= p.size[a]
         p.channel *= b.stride[a]
@@ -46,7 +53,7 @@ cdef inline void find_planes(const Block *b, idx granule, Planes *p) noexcept no
     p.channel = channel_pitch(p.channel * step)
     p.length = b.n[AXES - 1]
     p.lines_axes = AXES - 1
-    while p.lines_axes > 0 and (
+    while not stacked and p.lines_axes > 0 and (
             b.n[p.lines_axes - 1] == 1
             or p.pitch[p.lines_axes - 1] <= ceil_div(p.length, granule) * granule):
         p.lines_axes -= 1

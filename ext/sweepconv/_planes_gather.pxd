@@ -33,7 +33,9 @@ cdef inline idx sum_row(const Sweep *s, const Planes *p) noexcept nogil:
 
 
 cdef struct Spread:
-    # The pieces of a block, nb pixels each, in runs of two lengths: the rows of SC_SPREAD.
+    # The pieces of a block, nb pixels each, in runs of two lengths: the rows of SC_SPREAD.  They
+    # follow each other in a line, or in a column where they are stacked.
+    idx step             # values from one to the next
     sc_pair *pair        # `pairs` of each length, and one of halves of one vector if `odd`
     sc_pair *end
     idx rows[2]
@@ -63,10 +65,15 @@ cdef inline void find_spread(const Sweep *s, const Block *b, const Planes *p,
                              Spread *q) noexcept nogil:
     """Runs of pieces of all lines, as long as each other but for one piece, in pairs."""
     cdef idx nb = s.tile.nb, most = s.tile.half if s.kind == SC_SPREAD else 1
-    cdef idx pieces = ceil_div(p.length, nb), each = ceil_div(pieces, most)
-    cdef idx lines = count_lines(b, p), longer = pieces % each, per_line, first, rows, line, at
-    cdef idx k, j, _i
+    cdef idx pieces = ceil_div(p.length, nb), columns = 1, lines = count_lines(b, p)
+    cdef idx each, longer, per_line, first, rows, line, at, k, j, _i
     cdef sc_pair *pair = q.pair
+    q.step = nb
+    if s.stacked:
+        most, columns, pieces, q.step = s.tile.stack, pieces, b.n[2], p.pitch[2]
+        lines = lines // b.n[2] * columns
+    each = ceil_div(pieces, most)
+    longer = pieces % each
     for k in range(2):  # the longer ones, which begin a line, then the others
         rows = pieces // each + 1 - k
         per_line = each - longer if k else longer
@@ -74,16 +81,19 @@ cdef inline void find_spread(const Sweep *s, const Block *b, const Planes *p,
         q.rows[k], q.pairs[k] = rows, lines * per_line // 2
         j = 0
         for line in range(lines if per_line else 0):
-            at = (line_at(b, p, line) + first * nb) * s.tile.itemsize
+            at = line // columns * pieces if s.stacked else line
+            at = line_at(b, p, at) + line % columns * nb + first * q.step
+            at *= s.tile.itemsize
             for _i in range(per_line):
                 pair.x[j] = pair.to[j] = at
                 pair.start[j] = 0
-                at += rows * nb * s.tile.itemsize
+                at += rows * q.step * s.tile.itemsize
                 pair += j
                 j ^= 1
         q.odd[k] = j
         if j:  # of one vector, the second beyond the first
-            pair.x[1] = pair.to[1] = pair.x[0] + rows * (nb // 2) * s.tile.itemsize
+            at = nb // 2 * (1 if s.stacked else rows)
+            pair.x[1] = pair.to[1] = pair.x[0] + at * s.tile.itemsize
             pair.start[1] = 0
             pair += 1
     q.end, q.from_init = pair, True
@@ -147,7 +157,7 @@ cdef inline void sum_spread(const Sweep *s, const Spread *q, bint shifted, const
     for k in range(2):
         for vectors in range(2, 0, -1):
             count = q.pairs[k] if vectors == 2 else q.odd[k]
-            t.rs = t.to_row = vectors * s.tile.nb // 2
+            t.rs = t.to_row = q.step if s.stacked else vectors * s.tile.nb // 2
             t.start_row = t.to_row if init == NULL else 0
             if count:  # else there may be no tile of so many rows
                 s.tile.tile[kind][vectors - 1][q.rows[k] - 1](&item, 1, pair, count, t)
@@ -258,7 +268,7 @@ cdef inline void planes_box(const Sweep *s, idx task, idx nth, char *scratch) no
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
     if not cut_task(s, task, nth, phase, &b, &part):
         return
-    find_planes(&b, s.tile.nb, &p)
+    find_planes(&b, s.tile.nb, s.stacked, &p)
     plane_taps(&b, &p, taps)
     q.pair = <sc_pair *>(scratch + s.at[RUNS])
     find_spread(s, &b, &p, &q)

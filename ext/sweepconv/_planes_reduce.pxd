@@ -106,7 +106,7 @@ cdef inline void planes_reduce_task(const Sweep *s, idx task, char *scratch) noe
         find_block(s, block, place)
         if not cut_block(&b, h.phase, s.batch, s.size, place):
             continue
-        find_planes(&b, nb // 2, &p)
+        find_planes(&b, nb // 2, False, &p)
         plane_taps(&b, &p, taps)
         steps.len, steps.lines = ceil_div(p.length, nb // 2), count_lines(&b, &p)
         for i in range(steps.lines):
