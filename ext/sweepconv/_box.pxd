@@ -98,6 +98,11 @@ cdef inline idx span(const Phase *p) noexcept nogil:
     return p.offset[p.taps - 1] + 1 if p.taps else 1
 
 
+cdef inline idx filter_panel_steps(const Extents *e) noexcept nogil:
+    """Taps of a box, at most."""
+    return e.taps[0] * e.taps[1] * e.taps[2]
+
+
 cdef inline idx box_taps(const Phase *const *phase) noexcept nogil:
     return phase[0].taps * phase[1].taps * phase[2].taps
 

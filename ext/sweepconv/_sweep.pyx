@@ -20,14 +20,14 @@ from sweepconv._batch_reduce cimport batch_reduce_task
 from sweepconv._batch_scatter cimport batch_scatter_task
 from sweepconv._box cimport Array, Extents, Filters, Phase, ceil_div, idx, joined_taps, span
 from sweepconv._cut cimport (
-    ALIGN, SHARES, aligned, box_steps, choose_gather, choose_kind, choose_shares, choose_values,
-    choose_winograd, gather_tasks, gathers_images, lay_out_batch_gather, lay_out_batch_reduce,
-    lay_out_batch_scatter, lay_out_gather, lay_out_patches, lay_out_reduce, lay_out_scatter,
-    lay_out_winograd, narrow_panels, pack_scratch, reduces_images, scatters, scatters_images,
-    size_panels, takes_patches,
+    ALIGN, SHARES, aligned, box_steps, choose_gather, choose_shares, choose_winograd, gather_tasks,
+    gathers_images, lay_out_batch_gather, lay_out_batch_reduce, lay_out_batch_scatter,
+    lay_out_gather, lay_out_patches, lay_out_reduce, lay_out_scatter, lay_out_winograd,
+    pack_scratch, reduces_images, scatters, scatters_images, size_panels, takes_patches,
 )
 from sweepconv._gather cimport gather_task, open_scratch
 from sweepconv._kernels cimport active_tiles
+from sweepconv._kinds cimport choose_kind, choose_values, narrow_panels
 from sweepconv._patch_reduce cimport patch_task
 from sweepconv._patch_scatter cimport scatter_task
 from sweepconv._planes_gather cimport pack_planes_task, planes_task

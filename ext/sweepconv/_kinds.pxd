@@ -1,0 +1,180 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""What the lanes of vectors are in a sweep: targets, groups or pixels, whichever takes least; and
+which of the tables of tiles serves it."""
+
+from sweepconv._ahead cimport CACHE_LINE
+from sweepconv._box cimport Extents, ceil_div, filter_panel_steps, idx
+from sweepconv._kernels cimport SC_CROSS, SC_EACH, SC_LANES, SC_OUTER, SC_SPREAD
+from sweepconv._planes cimport plane_size, stacked_width
+from sweepconv._shifts cimport SPREAD_COST, single_cost
+from sweepconv._task cimport FEW_TARGETS, Sweep
+
+cdef enum:
+    MOST_READS = 13           # of an element of a depthwise source that is read where it lies
+    # Costs in hundredths of a vector multiply-add:
+    LONE_VECTOR = 115         # of a step where a tile is one vector wide, or lanes are groups
+    STACK_COST = 130          # of a tap of one target where rows of a tile are rows of the image
+    CROSS_COST = 145          # of a tap of a target whose lanes are pixels
+    TURN = 150                # to transpose an element
+    TURN_PLANES = 130         # the same into planes
+    TURN_LANES = 200          # into lanes of groups
+    GATHER_LANES = 190        # and where the channels of a pixel are contiguous
+    SHORTER = 93              # percent of a vector multiply-add that one half as long takes
+    LOOSE = 3000              # to write a pixel whose targets do not fill vectors
+    OPEN_PLANE = 50 * 1000    # to begin with a plane
+    OPEN_PLANES = 250 * 1000  # and with those of a group
+
+
+cdef inline bint line_vectors(const Sweep *s) noexcept nogil:
+    """Whether vectors are as long as a line of the cache, so that all loads of pixels cross one."""
+    return s.tile.vector * s.tile.itemsize >= CACHE_LINE
+
+
+cdef inline bint stacks(const Sweep *s, const Extents *e) noexcept nogil:
+    """Whether rows of a tile should be rows of the image: taps of one filter stand below each
+    other, and whole vectors are hardly wider than the image."""
+    return (s.tile.stack > 0 and s.targets == s.sources == 1 and e.stride[1] == 1
+            and e.span[1] == e.taps[1] and e.least_taps[1] > 1 and e.outputs[1] >= s.tile.stack
+            and 4 * stacked_width(e.outputs[2], s.tile.nb, True) <= 5 * e.outputs[2])
+
+
+cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noexcept nogil:
+    """Of a sum over planes, in hundredths of a vector multiply-add for each pixel and group.
+
+    Loads of pixels cross cache lines: where each serves one sum, it takes twice the time.
+    """
+    cdef idx lanes = s.tile.vector, vector = s.tile.nb if gathers else lanes, cost
+    cdef idx rows = e.outputs[0] * e.outputs[1], pixels = max(rows * e.outputs[2], <idx>1)
+    cdef idx wide = rows * plane_size(e.outputs[2], e.span[2], max(e.stride[2], <idx>1))
+    wide = ceil_div(wide, vector) * vector
+    if gathers:
+        cost = s.targets * <idx>CROSS_COST
+        if s.targets == 1:
+            cost = STACK_COST if stacks(s, e) else single_cost(s, e)
+        cost += lanes * (OPEN_PLANE + OPEN_PLANES // max(s.sources, 1)) // (
+            pixels * max(filter_panel_steps(e), <idx>1))
+    elif e.stride[2] > 1:
+        return -1
+    else:
+        cost = 200 if s.targets == 1 else 115 * ceil_div(s.targets, 2) * 2
+        if line_vectors(s) and s.targets > 1:
+            cost = cost * 8 // 5
+        if e.joined == 1:
+            cost *= 2
+    if s.targets == 1 or not gathers:  # a margin: which is faster differs by machine
+        cost += cost // 4
+    return cost * wide // pixels // lanes
+
+
+cdef struct Costs:
+    # Of a tap of all targets of all groups, for each kind of lanes, in the same.
+    idx planes           # pixels; below zero where they cannot be
+    idx groups
+    idx values           # targets
+
+
+cdef inline idx packed_share(const Extents *e) noexcept nogil:
+    """Elements of the source that a block packs for each of its outputs, in hundredths: those of a
+    stride, and, since blocks are whole rows, some of its neighbours' in d and h."""
+    cdef idx share = 100 * min(e.stride[2], e.span[2])
+    cdef int a
+    for a in range(2):
+        share = share * (4 * min(e.stride[a], e.span[a]) + max(e.span[a] - e.stride[a], 0)) // 4
+    return share
+
+
+cdef inline Costs weigh_kinds(const Sweep *s, const Extents *e, bint gathers,
+                              bint last) noexcept nogil:
+    """With what it takes to transpose arrays whose channels come last in memory, or do not."""
+    cdef Costs c
+    cdef idx lanes = s.tile.vector, vectors = ceil_div(s.targets, lanes)
+    cdef idx steps = max(s.sources * filter_panel_steps(e), <idx>1)
+    cdef idx elements = s.all_groups * (s.sources + s.targets), turned = elements
+    if s.sources > 1:
+        turned = s.all_groups * (s.sources * packed_share(e) // 100 + s.targets)
+    if line_vectors(s):  # whose multiply-adds take twice as long on some machines
+        elements, turned = elements * 2 // 3, turned * 2 // 3
+    c.planes = planes_cost(s, e, gathers) * s.all_groups
+    c.groups = ceil_div(s.all_groups, lanes) * s.targets * LONE_VECTOR
+    c.values = s.all_groups * (vectors * 100 if vectors > 1 else <idx>LONE_VECTOR)
+    if fits_shorter(s):
+        c.values = c.values * SHORTER // 100
+        lanes = s.tile.shorter.vector
+    if not gathers:
+        if vectors > 1:  # sums of so many targets leave the cache
+            c.groups *= 2
+        return c
+    if s.targets % lanes:
+        c.values += LOOSE * s.all_groups // steps
+    if last:
+        c.planes += (TURN_PLANES if s.sources > 1 else 2 * TURN_PLANES) * turned // steps
+        if s.sources * s.targets > 1:
+            c.groups += GATHER_LANES * turned // steps
+    else:
+        c.values += TURN * elements // steps
+        c.groups += TURN_LANES * turned // steps
+    return c
+
+
+cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last) noexcept nogil:
+    """What the lanes of vectors are: targets, groups or pixels, whichever takes least.
+
+    It follows from the filters, one image, and for `gather`, where it changes no bit, from the
+    memory order."""
+    cdef idx lanes = s.tile.vector
+    cdef Costs c = weigh_kinds(s, e, gathers, last)
+    if 0 <= c.planes < min(c.values, c.groups) and s.targets <= FEW_TARGETS:
+        s.kind = SC_LANES if not gathers else SC_SPREAD if s.targets == 1 else SC_CROSS
+        s.planes, s.lanes, s.rows = True, 1, s.targets
+        s.columns = max(s.targets, 1) if gathers else 2
+        s.stacked = s.kind == SC_SPREAD and stacks(s, e)
+        s.shifted = s.kind == SC_SPREAD and not s.stacked and single_cost(s, e) < SPREAD_COST
+        set_groups(s)
+    elif c.groups < c.values and s.all_groups > 1:
+        s.kind, s.lanes, s.columns = SC_LANES, lanes, 2
+        if s.targets == 1 and s.all_groups > lanes:
+            s.kind, s.lanes, s.columns = SC_EACH, 2 * lanes, 1
+        s.in_place = gathers and last and pays_in_place(s, e)
+        set_groups(s)
+    else:
+        choose_values(s)
+
+
+cdef inline bint pays_in_place(const Sweep *s, const Extents *e) noexcept nogil:
+    """Whether a channels-last depthwise source is better read where it lies: where elements are
+    read so few times that a packed copy, whose pixels are nearer to each other, does not pay."""
+    return s.sources == 1 and reads(e) <= MOST_READS
+
+
+cdef inline idx reads(const Extents *e) noexcept nogil:
+    """Of an element of the source, for each target."""
+    return ceil_div(filter_panel_steps(e), e.stride[0] * e.stride[1] * e.stride[2])
+
+
+cdef inline void set_groups(Sweep *s) noexcept nogil:
+    s.unit = s.lanes * s.tile.itemsize
+    s.groups = ceil_div(s.all_groups, s.lanes)
+    s.panels = ceil_div(s.targets, s.columns)
+
+
+cdef inline void choose_values(Sweep *s) noexcept nogil:
+    """Lanes for targets, which always serves."""
+    s.planes, s.kind, s.lanes, s.rows, s.columns = False, SC_OUTER, 1, 0, s.tile.nb
+    set_groups(s)
+
+
+cdef inline bint fits_shorter(const Sweep *s) noexcept nogil:
+    """Whether vectors half as long hold all targets of a group."""
+    return s.tile.shorter != NULL and s.targets <= s.tile.shorter.vector
+
+
+cdef inline bint narrow_panels(Sweep *s) noexcept nogil:
+    """Rows of one vector, if that holds all targets of a group; whether it does."""
+    if s.winograd or s.kind != SC_OUTER or s.planes or s.targets > s.tile.vector:
+        return False
+    if fits_shorter(s):
+        s.tile = s.tile.shorter
+    s.tile = s.tile.narrow
+    s.columns = s.tile.nb
+    set_groups(s)
+    return True
