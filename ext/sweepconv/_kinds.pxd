@@ -14,9 +14,10 @@ cdef enum:
     # Costs in hundredths of a vector multiply-add:
     LONE_VECTOR = 115         # of a step where a tile is one vector wide, or lanes are groups
     STACK_COST = 130          # of a tap of one target where rows of a tile are rows of the image
-    CROSS_COST = 145          # of a tap of a target whose lanes are pixels
+    CROSS_COST = 115          # of a tap of a target whose lanes are pixels
     TURN = 150                # to transpose an element
     TURN_PLANES = 130         # the same into planes
+    TURN_PIECES = 200         # of one channel, or with a stride: less of each line is of use
     TURN_LANES = 200          # into lanes of groups
     GATHER_LANES = 190        # and where the channels of a pixel are contiguous
     SHORTER = 93              # percent of a vector multiply-add that one half as long takes
@@ -90,6 +91,7 @@ cdef inline Costs weigh_kinds(const Sweep *s, const Extents *e, bint gathers,
     cdef idx lanes = s.tile.vector, vectors = ceil_div(s.targets, lanes)
     cdef idx steps = max(s.sources * filter_panel_steps(e), <idx>1)
     cdef idx elements = s.all_groups * (s.sources + s.targets), turned = elements
+    cdef bint whole = s.sources > 1 and e.stride[2] == 1
     if s.sources > 1:
         turned = s.all_groups * (s.sources * packed_share(e) // 100 + s.targets)
     if line_vectors(s):  # whose multiply-adds take twice as long on some machines
@@ -107,7 +109,7 @@ cdef inline Costs weigh_kinds(const Sweep *s, const Extents *e, bint gathers,
     if s.targets % lanes:
         c.values += LOOSE * s.all_groups // steps
     if last:
-        c.planes += (TURN_PLANES if s.sources > 1 else 2 * TURN_PLANES) * turned // steps
+        c.planes += (TURN_PLANES if whole else TURN_PIECES) * turned // steps
         if s.sources * s.targets > 1:
             c.groups += GATHER_LANES * turned // steps
     else:
