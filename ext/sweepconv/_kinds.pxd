@@ -18,6 +18,7 @@ cdef enum:
     TURN = 150                # to transpose an element
     TURN_PLANES = 130         # the same into planes
     TURN_PIECES = 200         # of one channel, or with a stride: less of each line is of use
+    PART = 45                 # to part the elements of a stride
     TURN_LANES = 200          # into lanes of groups
     GATHER_LANES = 190        # and where the channels of a pixel are contiguous
     SHORTER = 93              # percent of a vector multiply-add that one half as long takes
@@ -113,6 +114,8 @@ cdef inline Costs weigh_kinds(const Sweep *s, const Extents *e, bint gathers,
         if s.sources * s.targets > 1:
             c.groups += GATHER_LANES * turned // steps
     else:
+        if e.stride[2] > 1:
+            c.planes += PART * turned // steps
         c.values += TURN * elements // steps
         c.groups += TURN_LANES * turned // steps
     return c
