@@ -1,5 +1,5 @@
-/* The kernels of one dtype.  Parameters: T, T_ANY, T_INT, TAG (f32, f64), MOST_HALF, TALL_HALF,
- * VEC_BYTES, LANES and SIDE. */
+/* The kernels of one dtype, and its table sc_<TAG>_<ISA>.  Parameters: T, T_ANY, T_INT, TAG (f32,
+ * f64), LANES and SIDE, and those of table.inc.h. */
 #define NAME(x) SC_JOIN(SC_JOIN(TAG, _), x)
 #define TILES_OF(isa) SC_JOIN(SC_JOIN(sc_, TAG), SC_JOIN(_, isa))
 #define VECTOR NAME(vector)

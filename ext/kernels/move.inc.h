@@ -86,7 +86,7 @@ static void NAME(copy_rows)(char *dst, ptrdiff_t dst_row, const char *src, ptrdi
     }
 }
 
-/* The same for every second value of src.  Blocks end before the last value, behind which src may. */
+/* The same for every second value of src.  Blocks leave out the last, behind which src may end. */
 static void NAME(copy_evens)(char *dst, ptrdiff_t dst_row, const char *src, ptrdiff_t src_row,
                              ptrdiff_t rows, ptrdiff_t cols)
 {

@@ -36,8 +36,8 @@ static inline __attribute__((always_inline)) void NAME(slide_one)(
     VECTOR sum[2 * TALL_HALF][2];
     UNROLL for (int i = 0; i < 2 * half; i++) sum[i][0] = (VECTOR){0};
     for (const sc_line *line = s->line, *end = line + s->lines; line < end; line++) {
-        const T *xa = (const T *)((const char *)item->x + pair->x[0]) + line->x;
-        const T *xb = (const T *)((const char *)item->x + pair->x[1]) + line->x;
+        const T *xa = NAME(line_at)(item, pair, 0, line);
+        const T *xb = NAME(line_at)(item, pair, 1, line);
         const T *w = (const T *)item->w + line->w;
         for (ptrdiff_t k = s->len; k >= HELD; k -= HELD) {
             NAME(hold)(HELD, half, sum, xa, xb, pace, w, ws);

@@ -35,8 +35,8 @@ static inline __attribute__((always_inline)) void NAME(stack_one)(
     UNROLL for (int i = 0; i < 2 * half; i++)
         UNROLL for (int v = 0; v < nv; v++) sum[i][v] = (VECTOR){0};
     for (const sc_line *line = s->line, *end = line + s->lines; line < end;) {
-        const T *xa = (const T *)((const char *)item->x + pair->x[0]) + line->x;
-        const T *xb = (const T *)((const char *)item->x + pair->x[1]) + line->x;
+        const T *xa = NAME(line_at)(item, pair, 0, line);
+        const T *xb = NAME(line_at)(item, pair, 1, line);
         const T *w[HELD];
         int lines = 0;
         do w[lines++] = (const T *)item->w + line++->w;

@@ -50,6 +50,13 @@ static inline __attribute__((always_inline)) void NAME(step)(
     }
 }
 
+/* Where the first row of half h reads x in a line. */
+static inline __attribute__((always_inline)) const T *NAME(line_at)(
+    const sc_item *item, const sc_pair *pair, const int h, const sc_line *line)
+{
+    return (const T *)((const char *)item->x + pair->x[h]) + line->x;
+}
+
 /* The sums of a tile of `nv` vectors a row, added to `start`, go to their places. */
 static inline __attribute__((always_inline)) void NAME(finish)(
     const int half, const int nv, VECTOR (*sum)[2], const sc_item *item, const sc_pair *pair,
@@ -93,8 +100,8 @@ static inline __attribute__((always_inline)) void NAME(one)(
                 __builtin_prefetch(to + line, 1);
         }
     for (const sc_line *line = s->line, *end = line + s->lines; line < end; line++) {
-        const T *xa = (const T *)((const char *)item->x + pair->x[0]) + line->x;
-        const T *xb = (const T *)((const char *)item->x + pair->x[1]) + line->x;
+        const T *xa = NAME(line_at)(item, pair, 0, line);
+        const T *xb = NAME(line_at)(item, pair, 1, line);
         const T *w = (const T *)item->w + line->w;
         ptrdiff_t k = s->len;
         for (ptrdiff_t r = kind == SC_OUTER ? k % STEPS : k; r > 0; r--) {

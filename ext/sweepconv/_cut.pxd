@@ -17,7 +17,8 @@ from sweepconv._runs cimport Pair, Run, Runs
 from sweepconv._shifts cimport shifted_bytes
 from sweepconv._task cimport (
     FEW_CHANNELS, INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS,
-    WIDE_CHANNELS, Sweep, best_half, channel_block, most_vectors, tile_edge, tile_positions,
+    WIDE_CHANNELS, Sweep, best_half, channel_block, most_vectors, pixels_collide, tile_edge,
+    tile_positions,
 )
 
 cdef enum:
@@ -211,7 +212,7 @@ cdef inline void share_evenly(Sweep *s, const Extents *e, idx pixels, int thread
 cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Large tasks, for the caches, but two for each thread where the work allows it."""
     cdef idx most = LANE_PIXELS if s.lanes > 1 else BLOCK_PIXELS, pixels, reach
-    if s.source.space[2] % 2048 == 0:  # pixels would share two sets of the first-level cache
+    if pixels_collide(s):
         s.in_place = False
     if s.lanes > 1 and s.sources == 1:
         s.wide = WIDE_GROUPS * s.tile.nb // (2 * s.lanes)

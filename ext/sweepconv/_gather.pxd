@@ -65,6 +65,7 @@ cdef inline void sum_taps(const Sweep *s, const Block *b, Runs *r, Sums *m, cons
             pair = r.pair + i
             all_steps = pair.alike * m.items * steps.lines * steps.len
             if b.panel != NULL and steps.lines > 0 and steps.len >= steps.rs:
+                # Of the furthest taps, which come to new rows first.
                 ask_rows(<const char *>m.place[0].x + r.place[min(i + 1, r.pairs - 1)].x[0]
                          + line[steps.lines - 1].x * s.tile.itemsize,
                          2 * pair.rows * pair.alike * steps.rs * s.tile.itemsize, all_steps,

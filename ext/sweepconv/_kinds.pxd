@@ -21,7 +21,7 @@ cdef enum:
     PART = 45                 # to part the elements of a stride
     TURN_LANES = 200          # into lanes of groups
     GATHER_LANES = 190        # and where the channels of a pixel are contiguous
-    SHORTER = 93              # percent of a vector multiply-add that one half as long takes
+    SHORTER_COST = 93         # percent of a vector multiply-add that one half as long takes
     LOOSE = 3000              # to write a pixel whose targets do not fill vectors
     OPEN_PLANE = 50 * 1000    # to begin with a plane
     OPEN_PLANES = 250 * 1000  # and with those of a group
@@ -101,7 +101,7 @@ cdef inline Costs weigh_kinds(const Sweep *s, const Extents *e, bint gathers,
     c.groups = ceil_div(s.all_groups, lanes) * s.targets * LONE_VECTOR
     c.values = s.all_groups * (vectors * 100 if vectors > 1 else <idx>LONE_VECTOR)
     if fits_shorter(s):
-        c.values = c.values * SHORTER // 100
+        c.values = c.values * SHORTER_COST // 100
         lanes = s.tile.shorter.vector
     if not gathers:
         if vectors > 1:  # sums of so many targets leave the cache

@@ -18,7 +18,7 @@ from sweepconv._panel cimport (
 )
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, RUNS, TAPS, Sweep, find_block, find_box, first_source, first_target,
-    move_panel, panel_vectors, source_columns, target_columns, tile_of,
+    move_panel, panel_vectors, pixels_collide, source_columns, target_columns, tile_of,
 )
 
 cdef enum:
@@ -65,7 +65,7 @@ cdef inline const char *place_source(const Sweep *s, const Share *h, Block *b,
     cdef Block view
     cdef Columns columns
     cdef idx first = first_source(s, h.group) + h.source, beyond = h.pitch - h.joined * h.sources
-    if (s.kind == SC_OUTER and s.source.space[2] % 2048 != 0
+    if (s.kind == SC_OUTER and not pixels_collide(s)
             and is_panel(b, &s.source, s.tile.itemsize, &view)
             and (h.joined == 1 or view.scale == h.sources)
             and view.last + (first + h.sources + beyond) * s.tile.itemsize <= s.source.end):

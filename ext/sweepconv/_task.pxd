@@ -263,6 +263,11 @@ cdef inline void target_columns(const Sweep *s, idx channel, idx group, idx pane
     c.pitch = s.unit
 
 
+cdef inline bint pixels_collide(const Sweep *s) noexcept nogil:
+    """Whether pixels of the source, where they lie, share two sets of the first-level cache."""
+    return s.source.space[2] % 2048 == 0
+
+
 cdef inline idx first_source(const Sweep *s, idx group) noexcept nogil:
     return group * s.lanes * s.sources
 
