@@ -2,8 +2,7 @@
 """What the compiled modules share of a call: its arrays, plan, workspace and threads."""
 
 from sweepconv._box cimport Array, Extents, Phase, idx
-
-ctypedef void (*Work)(const void *job, idx task, char *scratch) noexcept nogil
+from sweepconv._share cimport Work
 
 cdef enum:
     MOVE_WORK = 4  # multiply-adds in the time that packing takes for a byte

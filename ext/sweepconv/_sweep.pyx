@@ -10,7 +10,6 @@ from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.exc cimport PyErr_CheckSignals
-from cython.parallel cimport prange, threadid
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -21,9 +20,11 @@ from sweepconv._batch_scatter cimport batch_scatter_task
 from sweepconv._box cimport Array, Extents, Filters, Phase, ceil_div, idx, joined_taps, span
 from sweepconv._cut cimport (
     ALIGN, SHARES, aligned, box_steps, choose_gather, choose_shares, choose_winograd, gather_tasks,
+    lay_out_gather, lay_out_reduce, lay_out_winograd, pack_scratch, size_panels,
+)
+from sweepconv._cut_banks cimport (
     gathers_images, lay_out_batch_gather, lay_out_batch_reduce, lay_out_batch_scatter,
-    lay_out_gather, lay_out_patches, lay_out_reduce, lay_out_scatter, lay_out_winograd,
-    pack_scratch, reduces_images, scatters, scatters_images, size_panels, takes_patches,
+    lay_out_patches, lay_out_scatter, reduces_images, scatters, scatters_images, takes_patches,
 )
 from sweepconv._gather cimport gather_task, open_scratch
 from sweepconv._kernels cimport active_tiles
@@ -33,6 +34,7 @@ from sweepconv._patch_scatter cimport scatter_task
 from sweepconv._planes_gather cimport pack_planes_task, planes_task
 from sweepconv._planes_reduce cimport planes_fold_task, planes_reduce_task
 from sweepconv._reduce cimport fold_task, reduce_task
+from sweepconv._share cimport Work, run_shares
 from sweepconv._task cimport Sweep, pack_task
 from sweepconv._winograd cimport pack_winograd_task, winograd_task
 
@@ -271,9 +273,8 @@ cdef int run_tasks(Work work, const void *job, idx tasks, double steps, int thre
                 for task in range(first, last):
                     work(job, task, scratch)
         else:
-            for task in prange(first, last, nogil=True, num_threads=team, schedule="dynamic",
-                               chunksize=1):
-                work(job, task, scratch + threadid() * scratch_bytes)
+            with nogil:
+                run_shares(work, job, first, last, team, scratch, scratch_bytes)
         first = last
         PyErr_CheckSignals()
     return 0
@@ -397,7 +398,6 @@ cdef bint gather_views(Plan plan, const Py_buffer *x, const Py_buffer *w, const 
     if plan.extents.interleaved and boxes <= MOST_JOINED and (
             packed is not None or boxes * box_bytes <= BANK_BYTES):
         s.box_chunk = boxes
-    s.threads = threads
     if winograd:
         choose_winograd(&s, &plan.extents, threads)
         lay_out_winograd(&s, &plan.extents)

@@ -62,7 +62,6 @@ cdef struct Sweep:
     idx group_chunk         # gather: blocks of groups of a task
     idx group_chunks
     idx box_chunk           # gather: boxes of a task
-    idx threads
     idx half                # rows of half a tile, where it is fixed
     idx rows                # planes: targets of a filter panel
     bint shifted            # planes: filters have shifted copies too, see _shifts.pxd
@@ -111,7 +110,7 @@ cdef struct Part:
     idx last_group
     idx panel
     idx last_panel
-    idx next                # block of the thread's next task, as far as one can tell
+    idx next                # block of the thread's next task
 
 
 cdef inline bint cut_task(const Sweep *s, idx task, idx nth, const Phase **phase, Block *b,
@@ -121,7 +120,7 @@ cdef inline bint cut_task(const Sweep *s, idx task, idx nth, const Phase **phase
     cdef idx *place = [0, 0, 0, 0]
     cdef idx per_box = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
     find_block(s, task % per_box, place)
-    part.next = (task + s.threads) % per_box
+    part.next = (task + 1) % per_box
     task //= per_box
     part.panel = task % s.chunks * s.chunk
     part.last_panel = min(part.panel + s.chunk, s.panels)
