@@ -12,7 +12,8 @@ read where they lie.  The order of each sum is that of `_gather.pxd`.
 from libc.string cimport memset
 
 from sweepconv._ahead cimport ask_rows, pass_steps
-from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, idx
+from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, even_run, idx
+from sweepconv._cut_banks cimport whole_row
 from sweepconv._kernels cimport SC_OUTER, call_one, sc_line, sc_stream
 from sweepconv._panel cimport move_cube, tap_offset, target_at, target_steps
 from sweepconv._task cimport (
@@ -33,6 +34,9 @@ cdef struct Band:
     idx planes           # taps along d and h
     idx channel          # values from one channel of the band to the next
     idx taps             # of the filter with most
+    idx joined           # taps along w that are steps of one line
+    idx x_step           # values from step to step in the bank
+    idx w_step           # and in the band
 
 
 cdef inline void find_band(const Sweep *s, idx task, Band *v) noexcept nogil:
@@ -53,7 +57,9 @@ cdef inline void find_band(const Sweep *s, idx task, Band *v) noexcept nogil:
             i = phase[2].index[phase[2].offset[t]]
             if i >= 0:
                 v.low, high = i if high < 0 else min(v.low, i), max(high, i)
-    v.width = high - v.low + 1 if high >= 0 else 0
+    v.width = whole_row(s, high - v.low + 1) if high >= 0 else 0
+    if v.width == s.source.size[2]:
+        v.low = 0
     v.channel = (v.planes * v.width + 1) * s.abreast
 
 
@@ -69,11 +75,24 @@ cdef inline char *band_row(const Sweep *s, const Phase *const *phase, const Band
             + d * s.source.space[0] + h * s.source.space[1] + v.low * s.source.space[2])
 
 
+cdef inline idx rows_together(const Sweep *s, const Phase *const *phase, const Band *v,
+                              idx plane) noexcept nogil:
+    """Rows of x from number `plane` on that follow each other in memory, and in the band."""
+    cdef idx n = 1
+    cdef const char *row = band_row(s, phase, v, plane, 0)
+    if v.width * s.source.space[2] != s.source.space[1]:
+        return 1
+    while (plane + n < v.planes
+            and band_row(s, phase, v, plane + n, 0) == row + n * s.source.space[1]):
+        n += 1
+    return n
+
+
 cdef inline void pack_band(const Sweep *s, const Band *v, idx image, idx images,
                            char *band) noexcept nogil:
     """All channels for some images; after those of each channel one slot of padding zeros."""
     cdef const Phase *phase[3]
-    cdef idx itemsize = s.tile.itemsize, slot = s.abreast * itemsize, c, p
+    cdef idx itemsize = s.tile.itemsize, slot = s.abreast * itemsize, c, p = 0, rows
     cdef idx channel = v.channel * itemsize
     cdef char *source
     if images < s.abreast:
@@ -81,34 +100,60 @@ cdef inline void pack_band(const Sweep *s, const Band *v, idx image, idx images,
     for c in range(s.sources):
         memset(band + (c + 1) * channel - slot, 0, slot)
     find_box(s, v.box, phase)
-    for p in range(v.planes):
+    while p < v.planes:
         source = band_row(s, phase, v, p, 0)
-        if source == NULL:
-            continue  # see find_steps
-        move_cube(s.tile, band + p * v.width * slot, [channel, slot, itemsize],
-                  source + image * s.source.batch,
-                  [s.source.channel, s.source.space[2], s.source.batch],
-                  [s.sources, v.width, images])
+        rows = 1
+        if source != NULL:  # else see find_steps
+            rows = rows_together(s, phase, v, p)
+            move_cube(s.tile, band + p * v.width * slot, [channel, slot, itemsize],
+                      source + image * s.source.batch,
+                      [s.source.channel, s.source.space[2], s.source.batch],
+                      [s.sources, rows * v.width, images])
+        p += rows
+
+
+cdef inline void join_taps(const Sweep *s, Band *v) noexcept nogil:
+    """Steps are channels.  Of one channel they are the taps along w, where all of these read
+    elements at one pace, and none padding."""
+    cdef const Phase *phase[3]
+    cdef idx box, pace, even = 0
+    cdef bint join = s.sources == 1
+    v.joined, v.x_step, v.w_step = 1, s.filters.source // s.tile.itemsize, v.channel
+    find_box(s, v.box, phase)
+    for box in range(v.planes):
+        join = join and band_row(s, phase, v, box, 0) != NULL
+    for box in range(v.boxes):
+        find_box(s, v.box + box, phase)
+        join = (join and even_run(phase[2], 0, 0, &pace) * v.planes == v.taps
+                and phase[2].index[phase[2].offset[0]] >= 0 and (box == 0 or pace == even)
+                and tap_block(phase, 1) >= v.taps)
+        even = pace
+    if join:
+        v.joined, v.x_step, v.w_step = v.taps // v.planes, 1, even * s.abreast
 
 
 cdef inline void find_steps(const Sweep *s, const Band *v, sc_line *line) noexcept nogil:
-    """Where the taps of each output lie, [boxes][taps]: in the bank, and in the band."""
+    """Where the lines of each output begin, [boxes][taps]: in the bank, and in the band."""
     cdef const Phase *phase[3]
-    cdef idx *at = [0, 0, 0]
-    cdef idx box, m, i, place
-    cdef int a
+    cdef const Phase *along
+    cdef idx box, plane, k, m, bank, place
+    cdef bint padding
     for box in range(v.boxes):
         find_box(s, v.box + box, phase)
-        for m in range(box_taps(phase)):
-            i = m
-            for a in range(2, -1, -1):
-                at[a] = phase[a].index[phase[a].offset[i % phase[a].taps]]
-                i //= phase[a].taps
-            place = m // phase[2].taps * v.width + at[2] - v.low
-            if at[0] < 0 or at[1] < 0 or at[2] < 0:
-                place = v.planes * v.width
-            line[box * v.taps + m].x = tap_offset(phase, &s.filters, m) // s.tile.itemsize
-            line[box * v.taps + m].w = place * s.abreast
+        along, m = phase[2], 0
+        bank = tap_offset(phase, &s.filters, 0) // s.tile.itemsize if v.taps else 0
+        for plane in range(v.planes):
+            padding = band_row(s, phase, v, plane, 0) == NULL
+            k = 0
+            while k < along.taps:
+                place = along.index[along.offset[k]]
+                place += plane * v.width - v.low
+                if padding or along.index[along.offset[k]] < 0:
+                    place = v.planes * v.width
+                line[box * v.taps + m].x = bank + m * v.joined
+                line[box * v.taps + m].w = place * s.abreast
+                m += 1
+                k += v.joined
 
 
 cdef inline void find_starts(const Sweep *s, const Band *v, char *start) noexcept nogil:
@@ -149,8 +194,8 @@ cdef inline void sum_targets(const Sweep *s, const Band *v, const char *filters,
         call_one(
             s.tile.tile[SC_OUTER][vectors - 1][half - 1],
             to, to_z, row, from_a, from_z, from_row, filters + t * s.filters.target,
-            filters + (t + other) * s.filters.target, rs, s.filters.source // itemsize, line,
-            lines, len, band, v.channel, ahead)
+            filters + (t + other) * s.filters.target, rs, v.x_step, line, lines, len, band,
+            v.w_step, ahead)
         pass_steps(lines * len, ahead)
         t += 2 * half if other else 1
 
@@ -174,8 +219,8 @@ cdef inline void sum_output(const Sweep *s, const Band *v, idx box, const char *
         while True:
             taken = min(most, total - m) if count else 0
             sum_targets(s, v, filters + first * s.filters.source,
-                        band + first * v.channel * s.tile.itemsize, line + m, taken, count, start,
-                        sums, ahead)
+                        band + first * v.channel * s.tile.itemsize, line + m, taken // v.joined,
+                        count * v.joined, start, sums, ahead)
             start = NULL
             m += taken
             if not taken or m == total:
@@ -220,6 +265,7 @@ cdef inline void batch_task(const Sweep *s, idx task, char *scratch) noexcept no
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     find_band(s, task, &v)
     start = v.targets * s.tile.nb * s.tile.itemsize
+    join_taps(s, &v)
     find_steps(s, &v, line)
     find_starts(s, &v, starts)
     while image < s.batch:

@@ -9,12 +9,11 @@ or taps that are neighbours, lanes are targets.  The order of each sum is that o
 
 from libc.string cimport memset
 
-from sweepconv._batch_gather cimport Band, band_row, find_band, first_output
-from sweepconv._box cimport Phase, box_taps, ceil_div, idx
+from sweepconv._batch_gather cimport Band, band_row, find_band, first_output, rows_together
+from sweepconv._box cimport Phase, box_taps, ceil_div, even_run, idx
 from sweepconv._halves cimport Halves, add_rows, end_halves, first_is_better, open_halves
 from sweepconv._kernels cimport sc_line
 from sweepconv._panel cimport move_cube, tap_offset
-from sweepconv._patch_reduce cimport even_run
 from sweepconv._task cimport (
     INIT, LINES, OWN, PIXELS, RUNS, SPARE, Sweep, find_box,
 )
@@ -53,16 +52,18 @@ cdef inline void pack_sources(const Sweep *s, const Band *v, idx channel, idx ch
                               char *x) noexcept nogil:
     """What the band's outputs read of some channels, for all images."""
     cdef const Phase *phase[3]
-    cdef idx itemsize = s.tile.itemsize, pixel = channels * itemsize, plane
+    cdef idx itemsize = s.tile.itemsize, pixel = channels * itemsize, plane = 0, rows
     cdef const char *source
     find_box(s, v.box, phase)
-    for plane in range(v.planes):
+    while plane < v.planes:
         source = band_row(s, phase, v, plane, channel)
-        if source == NULL:
-            continue  # see sum_filter
-        move_cube(s.tile, x + plane * v.width * pixel, [v.channel * itemsize, pixel, itemsize],
-                  source, [s.source.batch, s.source.space[2], s.source.channel],
-                  [s.batch, v.width, channels])
+        rows = 1
+        if source != NULL:  # else see sum_filter
+            rows = rows_together(s, phase, v, plane)
+            move_cube(s.tile, x + plane * v.width * pixel, [v.channel * itemsize, pixel, itemsize],
+                      source, [s.source.batch, s.source.space[2], s.source.channel],
+                      [s.batch, rows * v.width, channels])
+        plane += rows
 
 
 cdef inline void pack_outputs(const Sweep *s, const Band *v, char *dy) noexcept nogil:

@@ -9,11 +9,10 @@ where they lie.  The order of each sum is the same.
 from libc.string cimport memset
 
 from sweepconv._batch_gather cimport Band, first_output
-from sweepconv._box cimport Phase, box_taps, ceil_div, idx
+from sweepconv._box cimport Phase, box_taps, ceil_div, even_run, idx
 from sweepconv._halves cimport Halves, add_rows, end_halves, first_is_better, open_halves
 from sweepconv._kernels cimport sc_line
 from sweepconv._panel cimport move_cube, tap_offset
-from sweepconv._patch_reduce cimport even_run
 from sweepconv._task cimport (
     INIT, LINES, OWN, PIXELS, SPARE, Sweep, abreast_vectors, find_box, first_source,
 )
@@ -35,7 +34,7 @@ cdef inline void lay_filter(const Sweep *s, const Phase *const *phase, const cha
                 w = phase[2].index[phase[2].offset[k]]
                 run = even_run(phase[2], 0, k, &pace)
                 if d >= 0 and h >= 0 and w >= 0:
-                    to = image + ((d * s.space[1] + h) * s.space[2] + w) * channels * row
+                    to = image + ((d * s.source.size[1] + h) * s.source.size[2] + w) * channels * row
                     for n in range(run if along else channels):
                         if along:
                             add_rows(s, u, channels, filters + (m + n) * itemsize, taps, step,
@@ -59,22 +58,34 @@ cdef inline void pack_row_of_dy(const Sweep *s, const Band *v, idx image, idx im
               [pace, s.target.channel, s.target.batch], [v.boxes, s.targets, images])
 
 
+cdef inline idx merged_rows(const Sweep *s) noexcept nogil:
+    """Rows of dx that follow each other in memory: they move as one, since that of each image is
+    far from the next one's.  One where what stood there takes part, of which a row has room."""
+    cdef idx rows
+    if s.accumulate or s.rounds > 1 or s.source.space[1] != s.source.size[2] * s.source.space[2]:
+        return 1
+    rows = s.source.size[1]
+    return rows * s.source.size[0] if s.source.space[0] == rows * s.source.space[1] else rows
+
+
 cdef inline void write_images(const Sweep *s, idx image, idx images, idx channel, idx channels,
                               char *from_, char *old) noexcept nogil:
     """A row of lanes, [d][h][w][channels][images], to dx, or added to what stands there."""
-    cdef idx itemsize = s.tile.itemsize, row = s.abreast * itemsize, width = s.space[2], i
+    cdef idx itemsize = s.tile.itemsize, row = s.abreast * itemsize, i = 0, rows = merged_rows(s)
+    cdef idx pixels = rows * s.source.size[2]
     cdef idx *lanes = [channels * row, row, itemsize]
     cdef idx *steps = [s.source.space[2], s.source.channel, s.source.batch]
-    cdef idx *count = [width, channels, images]
+    cdef idx *count = [pixels, channels, images]
     cdef char *to
-    for i in range(s.space[0] * s.space[1]):
+    while i < s.source.size[0] * s.source.size[1]:
         to = (s.source.data + image * s.source.batch + channel * s.source.channel
-              + i // s.space[1] * s.source.space[0] + i % s.space[1] * s.source.space[1])
+              + i // s.source.size[1] * s.source.space[0] + i % s.source.size[1] * s.source.space[1])
         if s.accumulate or s.round:
             move_cube(s.tile, old, lanes, to, steps, count)
-            s.tile.add(from_, old, width * channels * s.abreast)
+            s.tile.add(from_, old, pixels * channels * s.abreast)
         move_cube(s.tile, to, steps, from_, lanes, count)
-        from_ += width * channels * row
+        from_ += pixels * channels * row
+        i += rows
 
 
 cdef inline void batch_scatter_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
@@ -85,7 +96,7 @@ cdef inline void batch_scatter_task(const Sweep *s, idx task, char *scratch) noe
     cdef idx itemsize = s.tile.itemsize, lanes = s.abreast, row = lanes * itemsize, boxes, last, i
     cdef idx channel = task % s.source_chunks * s.source_chunk, image, images, rows, n
     cdef idx channels = min(s.source_chunk, s.sources - channel)
-    cdef idx pixels = s.space[0] * s.space[1] * s.space[2] * row * channels
+    cdef idx pixels = s.source.size[0] * s.source.size[1] * s.source.size[2] * row * channels
     cdef char *dy = scratch + s.at[PIXELS]
     cdef char *filters
     task //= s.source_chunks

@@ -52,6 +52,7 @@ cdef struct Array:
     idx batch
     idx channel
     idx space[3]
+    idx size[3]      # elements along d, h, w
 
 
 cdef struct Filters:
@@ -105,6 +106,24 @@ cdef inline idx filter_panel_steps(const Extents *e) noexcept nogil:
 
 cdef inline idx box_taps(const Phase *const *phase) noexcept nogil:
     return phase[0].taps * phase[1].taps * phase[2].taps
+
+
+cdef inline idx even_run(const Phase *p, idx at, idx tap, idx *pace) noexcept nogil:
+    """Taps from `tap` on that read source elements at an even pace, or that all read zeros, for the
+    output at coordinate `at`."""
+    cdef idx n = 1, place = p.index[at + p.offset[tap]], next
+    pace[0] = 0
+    while tap + n < p.taps:
+        next = p.index[at + p.offset[tap + n]]
+        if (place < 0) != (next < 0):
+            break
+        if n == 1:
+            pace[0] = next - place
+        elif place >= 0 and next - place != pace[0]:
+            break
+        place = next
+        n += 1
+    return n
 
 
 cdef inline int merge(const idx *n, const idx *step, idx limit, idx *length,

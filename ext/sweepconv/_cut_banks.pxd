@@ -4,14 +4,14 @@ takes the time, and is read or written once, where it lies."""
 
 from libc.stdint cimport uintptr_t
 
-from sweepconv._box cimport Extents, Phase, ceil_div, filter_panel_steps, idx
+from sweepconv._box cimport Array, Extents, Phase, ceil_div, filter_panel_steps, idx
 from sweepconv._cut cimport ALIGN, HELD_TARGETS, lay_out, most_pixels
 from sweepconv._kernels cimport SC_MOST_HALF, SC_OUTER, sc_item, sc_line, sc_pair
 from sweepconv._panel cimport contiguous_filters
 from sweepconv._task cimport FEW_CHANNELS, STEPS, Sweep, best_half
 
 cdef enum:
-    BAND_BYTES = 128 * 1024   # on many images: of the source of one task
+    BAND_BYTES = 192 * 1024   # on many images: of the source of one task
     LEAST_TARGETS = 4
     X_BAND_BYTES = 384 * 1024  # the same for the weight gradient, whose sums are few
     SUMS_BYTES = 64 * 1024    # and these sums, of one filter panel
@@ -132,6 +132,15 @@ cdef inline bint gathers_images(const Sweep *s, const Extents *e, bint packed) n
             and values_apart(s) and filters_lie_flat(s))
 
 
+cdef inline idx whole_row(const Sweep *s, idx width) noexcept nogil:
+    """`width` elements, or a whole row of the source where these are most of it: then rows that
+    follow each other in memory are moved as one."""
+    cdef const Array *x = &s.source
+    if x.space[1] == x.size[2] * x.space[2] and 4 * width >= 3 * x.size[2]:
+        return x.size[2]
+    return width
+
+
 cdef inline idx band_width(const Sweep *s, idx run) noexcept nogil:
     """Source elements along w that `run` neighbouring outputs read, at most."""
     cdef idx low = -1, high = -1, most = 0, box, t, i
@@ -144,7 +153,7 @@ cdef inline idx band_width(const Sweep *s, idx run) noexcept nogil:
             i = p.index[p.offset[t]]
             if i >= 0:
                 low, high = i if high < 0 else min(low, i), max(high, i)
-        most = max(most, high - low + 1)
+        most = max(most, whole_row(s, high - low + 1))
     return most
 
 
@@ -224,7 +233,7 @@ cdef inline idx lay_out_scatter(Sweep *s, const Extents *e, int threads) noexcep
     allow it; the number of tasks.  `rows` are here the images of a task, filled up to whole tiles,
     and `panel_bytes` is a patch."""
     cdef idx itemsize = s.tile.itemsize, taps = filter_panel_steps(e), blocks, least, held
-    cdef idx pixels = s.space[0] * s.space[1] * s.space[2] * itemsize
+    cdef idx pixels = s.source.size[0] * s.source.size[1] * s.source.size[2] * itemsize
     s.own_filters = not filters_lie_flat(s)
     least = ceil_div(2 * s.tile.nb, taps)  # channels of a task: two tiles wide at least
     s.source_chunk = s.sources
@@ -241,7 +250,7 @@ cdef inline idx lay_out_scatter(Sweep *s, const Extents *e, int threads) noexcep
     s.rows = ceil_div(s.size[0], 2 * s.half) * 2 * s.half
     s.panel_bytes = ceil_div(s.source_chunk * taps, s.tile.nb) * s.tile.nb * itemsize
     lay_out(s, s.size[0] * s.source_chunk * pixels, s.rows * s.panel_bytes,
-            max(s.panel_bytes, s.space[2] * s.source_chunk * itemsize),
+            max(s.panel_bytes, s.source.size[2] * s.source_chunk * itemsize),
             s.targets * s.rows * itemsize, 0, sizeof(sc_line),
             s.targets * (s.panel_bytes if s.own_filters else s.tile.nb * itemsize))
     return ceil_div(s.batch, s.size[0]) * s.all_groups * s.source_chunks
@@ -277,7 +286,7 @@ cdef inline idx lay_out_batch_scatter(Sweep *s, const Extents *e, int threads) n
     cdef idx row, lanes, pixels, held = 2
     s.abreast = images_abreast(s)
     row, lanes = s.abreast * s.tile.itemsize, ceil_div(s.batch, s.abreast)
-    pixels = s.space[0] * s.space[1] * s.space[2] * row
+    pixels = s.source.size[0] * s.source.size[1] * s.source.size[2] * row
     s.source_chunk = s.sources
     while True:
         s.source_chunks = ceil_div(s.sources, s.source_chunk)
@@ -290,7 +299,7 @@ cdef inline idx lay_out_batch_scatter(Sweep *s, const Extents *e, int threads) n
             s.source_chunk = ceil_div(s.source_chunk, 2)
     s.size[0], s.size[1], s.size[2] = held * s.abreast, 1, 1
     s.size[3] = min(s.phase_count[2], max(BAND_BYTES // (held * s.targets * row), <idx>1))
-    s.panel_bytes = s.space[2] * s.source_chunk * row  # spare rows of a tile
+    s.panel_bytes = s.source.size[2] * s.source_chunk * row  # spare rows of a tile
     lay_out(s, held * s.source_chunk * pixels, held * s.size[3] * s.targets * row, s.panel_bytes, 0,
             0, sizeof(sc_line), s.panel_bytes)
     return ceil_div(s.batch, s.size[0]) * s.all_groups * s.source_chunks

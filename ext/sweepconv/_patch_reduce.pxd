@@ -9,30 +9,14 @@ targets, steps are pixels.  An element's order of summation is that of `_reduce.
 
 from libc.string cimport memset
 
-from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, idx, merge
+from sweepconv._box cimport (
+    AXES, Block, Phase, box_taps, ceil_div, cut_block, even_run, idx, merge,
+)
 from sweepconv._kernels cimport SC_OUTER, call_one, sc_item, sc_line, sc_pair, sc_steps
 from sweepconv._panel cimport target_at, target_steps
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, RUNS, SPARE, TAPS, Sweep, find_block, find_box, first_source, first_target,
 )
-
-
-cdef inline idx even_run(const Phase *p, idx at, idx tap, idx *pace) noexcept nogil:
-    """Taps from `tap` on that read source elements at an even pace, or that all read zeros, for the
-    output at coordinate `at`."""
-    cdef idx n = 1, place = p.index[at + p.offset[tap]], next
-    pace[0] = 0
-    while tap + n < p.taps:
-        next = p.index[at + p.offset[tap + n]]
-        if (place < 0) != (next < 0):
-            break
-        if n == 1:
-            pace[0] = next - place
-        elif place >= 0 and next - place != pace[0]:
-            break
-        place = next
-        n += 1
-    return n
 
 
 cdef inline void move_taps(const Sweep *s, char *to, idx channel, idx pitch, const char *source,

@@ -13,10 +13,9 @@ geometry.
 
 from libc.string cimport memset
 
-from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, idx
+from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, even_run, idx
 from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, call_one, sc_line
 from sweepconv._panel cimport tap_offset, target_at, target_steps
-from sweepconv._patch_reduce cimport even_run
 from sweepconv._task cimport (
     INIT, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, Sweep, find_box, first_source, first_target,
 )
@@ -125,7 +124,7 @@ cdef inline void lay_patch(const Sweep *s, const Phase *const *phase, const char
             while k < phase[2].taps and d >= 0 and h >= 0:
                 w = phase[2].index[phase[2].offset[k]]
                 run = even_run(phase[2], 0, k, &pace)
-                to = image + ((d * s.space[1] + h) * s.space[2] + w) * row
+                to = image + ((d * s.source.size[1] + h) * s.source.size[2] + w) * row
                 if w >= 0 and (pace == 1 or run == 1):
                     s.tile.add(to, patch, run * channels)
                 elif w >= 0:
@@ -140,11 +139,11 @@ cdef inline void lay_patch(const Sweep *s, const Phase *const *phase, const char
 cdef inline void write_image(const Sweep *s, idx image, idx channel, idx channels, char *from_,
                              char *old) noexcept nogil:
     """One image, [d][h][w][channels], to dx, or added to what stands there."""
-    cdef idx itemsize = s.tile.itemsize, row = channels * itemsize, i, width = s.space[2]
+    cdef idx itemsize = s.tile.itemsize, row = channels * itemsize, i, width = s.source.size[2]
     cdef char *to
-    for i in range(s.space[0] * s.space[1]):
+    for i in range(s.source.size[0] * s.source.size[1]):
         to = (s.source.data + image * s.source.batch + channel * s.source.channel
-              + i // s.space[1] * s.source.space[0] + i % s.space[1] * s.source.space[1])
+              + i // s.source.size[1] * s.source.space[0] + i % s.source.size[1] * s.source.space[1])
         if s.accumulate or s.round:
             s.tile.move(old, row, itemsize, to, s.source.space[2], s.source.channel, width,
                         channels)
@@ -173,7 +172,7 @@ cdef inline void scatter_task(const Sweep *s, idx task, char *scratch) noexcept 
     p.zeros, p.line = scratch + s.at[INIT], <sc_line *>(scratch + s.at[LINES])
     p.rows, p.pitch = s.rows, s.panel_bytes // itemsize
     p.line.x = p.line.w = 0
-    image_bytes = s.space[0] * s.space[1] * s.space[2] * channels * itemsize
+    image_bytes = s.source.size[0] * s.source.size[1] * s.source.size[2] * channels * itemsize
     memset(p.zeros, 0, s.tile.nb * itemsize)
     memset(p.own, 0, s.targets * (p.pitch if s.own_filters else s.tile.nb) * itemsize)
     memset(dy, 0, s.targets * s.rows * itemsize)

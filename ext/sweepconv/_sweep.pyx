@@ -224,6 +224,7 @@ cdef void describe_array(Array *a, const Py_buffer *view) noexcept:
     a.channel = view.strides[1] if view.shape[1] > 1 else view.itemsize  # so one lies in place
     for axis in range(3):
         a.space[axis] = view.strides[axis + view.ndim - 3] if axis + rank >= 3 else 0
+        a.size[axis] = view.shape[axis + view.ndim - 3] if axis + rank >= 3 else 1
 
 
 cdef void describe_filters(Filters *f, const Py_buffer *view, int rank, idx group_targets,
@@ -536,7 +537,7 @@ def scatter(Plan plan, target, dy, filters, idx groups, bint accumulate, int thr
     cdef Py_buffer *x = held.take(target, True)
     cdef Py_buffer *y = held.take(dy, False)
     cdef Py_buffer *w = held.take(filters, False)
-    cdef int rank = x.ndim - 2, a
+    cdef int rank = x.ndim - 2
     cdef idx tasks
     init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,
                y.shape[1] // groups, False, True, 0)
@@ -546,8 +547,6 @@ def scatter(Plan plan, target, dy, filters, idx groups, bint accumulate, int thr
     describe_filters(&s.filters, w, rank, s.targets, False)
     if not scatters(&s, &plan.extents):
         return False
-    for a in range(3):
-        s.space[a] = x.shape[a + rank - 1] if a + rank >= 3 else 1
     s.accumulate = accumulate
     cdef Task work = scatter_task
     if scatters_images(&s):

@@ -77,7 +77,6 @@ cdef struct Sweep:
     idx held                # Winograd: filter panels whose products are held at once
     idx wide                # blocks of groups in a source panel
     bint in_place           # gather: the source is read where it lies, but for its borders
-    idx space[3]            # local input gradient: of an image
     idx abreast             # local layers: images in the lanes of one vector or two
     bint own_filters        # gather: each task packs the filters that it alone uses
     bint reads_zeros        # of padding
