@@ -34,7 +34,7 @@ from sweepconv._patch_scatter cimport scatter_task
 from sweepconv._planes_gather cimport pack_planes_task, planes_task
 from sweepconv._planes_reduce cimport planes_fold_task, planes_reduce_task
 from sweepconv._reduce cimport fold_task, reduce_task
-from sweepconv._share cimport Work, run_shares
+from sweepconv._share cimport Work, run_team
 from sweepconv._task cimport Sweep, pack_task
 from sweepconv._winograd cimport pack_winograd_task, winograd_task
 
@@ -262,23 +262,16 @@ cdef void init_sweep(Sweep *s, Plan plan, idx itemsize, idx batch, idx groups, i
 
 cdef int run_tasks(Work work, const void *job, idx tasks, double steps, int threads, char *scratch,
                    idx scratch_bytes) except -1:
-    """Run all tasks, `steps` multiply-adds in all, in slices between which signals are seen; each
-    thread has `scratch_bytes` of scratch."""
-    cdef idx slices = <idx>(steps / (<double>SLICE_WORK * threads)) + 1, first = 0, last, task
+    """Run all tasks, `steps` multiply-adds in all, by threads with `scratch_bytes` of scratch each;
+    what a signal raises ends them."""
     cdef int team = threads if steps >= SERIAL_WORK and tasks > 1 and not sc_forked else 1
-    cdef idx each = ceil_div(ceil_div(tasks, slices), 2 * team) * 2 * team  # as many a thread
-    while first < tasks:
-        last = min(first + each, tasks)
-        if team == 1:
-            with nogil:
-                for task in range(first, last):
-                    work(job, task, scratch)
-        else:
-            with nogil:
-                run_shares(work, job, first, last, team, scratch, scratch_bytes)
-        first = last
+    cdef idx patience = <idx>min(SLICE_WORK * tasks / (steps + 1), 1e15) + 1
+    cdef int raised
+    with nogil:
+        raised = run_team(work, job, tasks, patience, team, scratch, scratch_bytes)
+    if not raised:
         PyErr_CheckSignals()
-    return 0
+    return raised
 
 
 cdef struct Job:
@@ -510,7 +503,7 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
     while s.first < shares:
         count = min(held_shares, shares - s.first)
         # Each part in rounds, so that a call of few long tasks sees signals too.
-        s.rounds = <idx>(count * steps / (<double>SLICE_WORK * threads)) + 1
+        s.rounds = <idx>(steps / (<double>SLICE_WORK * s.parts)) + 1
         for s.round in range(s.rounds):
             run_sweep(s, sum_up, count * s.parts, count * steps / s.rounds, threads, scratch.data)
         if not finite:
