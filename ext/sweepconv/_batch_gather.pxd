@@ -15,7 +15,7 @@ from sweepconv._ahead cimport ask_rows, pass_steps
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, even_run, idx
 from sweepconv._cut_banks cimport whole_row
 from sweepconv._kernels cimport SC_OUTER, call_one, sc_line, sc_stream
-from sweepconv._panel cimport move_cube, tap_offset, target_at, target_steps
+from sweepconv._panel cimport axis_offset, move_cube, target_at, target_steps
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, Sweep, abreast_vectors, channel_block, find_box, first_source,
     first_target, most_rows, spread_bias, tap_block,
@@ -112,24 +112,38 @@ cdef inline void pack_band(const Sweep *s, const Band *v, idx image, idx images,
         p += rows
 
 
+cdef inline bint joins(const Sweep *s, const Phase *p, idx taps, idx *pace) noexcept nogil:
+    """Whether an output has `taps` of them along w that follow each other in the bank, and read
+    elements `pace` apart, none of them padding."""
+    cdef idx k, first = axis_offset(p, &s.filters, 2, 0)
+    if p.taps != taps or p.index[p.offset[0]] < 0 or even_run(p, 0, 0, pace) < taps:
+        return False
+    for k in range(1, taps):
+        if axis_offset(p, &s.filters, 2, k) != first + k * s.tile.itemsize:
+            return False
+    return True
+
+
 cdef inline void join_taps(const Sweep *s, Band *v) noexcept nogil:
-    """Steps are channels.  Of one channel they are the taps along w, where all of these read
-    elements at one pace, and none padding."""
+    """Steps are channels.  Of one channel they are the taps along w, if all outputs' join alike."""
     cdef const Phase *phase[3]
-    cdef idx box, pace, even = 0
-    cdef bint join = s.sources == 1
+    cdef idx i, taps, pace = 0, first = 0
     v.joined, v.x_step, v.w_step = 1, s.filters.source // s.tile.itemsize, v.channel
+    if s.sources > 1 or v.taps == 0:
+        return
     find_box(s, v.box, phase)
-    for box in range(v.planes):
-        join = join and band_row(s, phase, v, box, 0) != NULL
-    for box in range(v.boxes):
-        find_box(s, v.box + box, phase)
-        join = (join and even_run(phase[2], 0, 0, &pace) * v.planes == v.taps
-                and phase[2].index[phase[2].offset[0]] >= 0 and (box == 0 or pace == even)
-                and tap_block(phase, 1) >= v.taps)
-        even = pace
-    if join:
-        v.joined, v.x_step, v.w_step = v.taps // v.planes, 1, even * s.abreast
+    taps = phase[2].taps
+    if tap_block(phase, 1) < v.taps:
+        return
+    for i in range(v.planes):
+        if band_row(s, phase, v, i, 0) == NULL:
+            return
+    for i in range(v.boxes):
+        find_box(s, v.box + i, phase)
+        if not joins(s, phase[2], taps, &pace) or (i and pace != first):
+            return
+        first = pace
+    v.joined, v.x_step, v.w_step = taps, 1, pace * s.abreast
 
 
 cdef inline void find_steps(const Sweep *s, const Band *v, sc_line *line) noexcept nogil:
@@ -140,18 +154,18 @@ cdef inline void find_steps(const Sweep *s, const Band *v, sc_line *line) noexce
     cdef bint padding
     for box in range(v.boxes):
         find_box(s, v.box + box, phase)
-        along, m = phase[2], 0
-        bank = tap_offset(phase, &s.filters, 0) // s.tile.itemsize if v.taps else 0
+        along, m = phase[2], box * v.taps
         for plane in range(v.planes):
             padding = band_row(s, phase, v, plane, 0) == NULL
+            bank = (axis_offset(phase[0], &s.filters, 0, plane // phase[1].taps)
+                    + axis_offset(phase[1], &s.filters, 1, plane % phase[1].taps))
             k = 0
             while k < along.taps:
-                place = along.index[along.offset[k]]
-                place += plane * v.width - v.low
+                place = along.index[along.offset[k]] + plane * v.width - v.low
                 if padding or along.index[along.offset[k]] < 0:
                     place = v.planes * v.width
-                line[box * v.taps + m].x = bank + m * v.joined
-                line[box * v.taps + m].w = place * s.abreast
+                line[m].x = (bank + axis_offset(along, &s.filters, 2, k)) // s.tile.itemsize
+                line[m].w = place * s.abreast
                 m += 1
                 k += v.joined
 

@@ -9,7 +9,7 @@ where they lie.  The order of each sum is the same.
 from libc.string cimport memset
 
 from sweepconv._batch_gather cimport Band, first_output
-from sweepconv._box cimport Phase, box_taps, ceil_div, even_run, idx
+from sweepconv._box cimport Phase, box_taps, ceil_div, even_run, idx, row_offset
 from sweepconv._halves cimport Halves, add_rows, end_halves, first_is_better, open_halves
 from sweepconv._kernels cimport sc_line
 from sweepconv._panel cimport move_cube, tap_offset
@@ -34,7 +34,8 @@ cdef inline void lay_filter(const Sweep *s, const Phase *const *phase, const cha
                 w = phase[2].index[phase[2].offset[k]]
                 run = even_run(phase[2], 0, k, &pace)
                 if d >= 0 and h >= 0 and w >= 0:
-                    to = image + ((d * s.source.size[1] + h) * s.source.size[2] + w) * channels * row
+                    n = (d * s.source.size[1] + h) * s.source.size[2] + w
+                    to = image + n * channels * row
                     for n in range(run if along else channels):
                         if along:
                             add_rows(s, u, channels, filters + (m + n) * itemsize, taps, step,
@@ -79,7 +80,7 @@ cdef inline void write_images(const Sweep *s, idx image, idx images, idx channel
     cdef char *to
     while i < s.source.size[0] * s.source.size[1]:
         to = (s.source.data + image * s.source.batch + channel * s.source.channel
-              + i // s.source.size[1] * s.source.space[0] + i % s.source.size[1] * s.source.space[1])
+              + row_offset(&s.source, i))
         if s.accumulate or s.round:
             move_cube(s.tile, old, lanes, to, steps, count)
             s.tile.add(from_, old, pixels * channels * s.abreast)

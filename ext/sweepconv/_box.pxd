@@ -55,6 +55,11 @@ cdef struct Array:
     idx size[3]      # elements along d, h, w
 
 
+cdef inline idx row_offset(const Array *a, idx row) noexcept nogil:
+    """Bytes from an image to its row number `row` along w."""
+    return row // a.size[1] * a.space[0] + row % a.size[1] * a.space[1]
+
+
 cdef struct Filters:
     # The bank, w or its gradient; strides in bytes.  `source` and `target` run over the channels
     # that the sweep sums over and those it makes: (c, o) forward, (o, c) for the input gradient.

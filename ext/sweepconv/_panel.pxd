@@ -180,6 +180,11 @@ cdef inline void move_pixels(const sc_tiles *t, const Block *b, const Array *y, 
         flat += length
 
 
+cdef inline idx axis_offset(const Phase *phase, const Filters *w, int a, idx i) noexcept nogil:
+    """What tap number i of axis a adds to it."""
+    return phase.tap[i] * w.tap[a] + phase.filter[i] * w.bank[a]
+
+
 cdef inline idx tap_offset(const Phase *const *phase, const Filters *w, idx tap) noexcept nogil:
     """Bytes from the start of the bank to tap number `tap` of the box."""
     cdef idx at = 0, i
@@ -187,7 +192,7 @@ cdef inline idx tap_offset(const Phase *const *phase, const Filters *w, idx tap)
     for a in range(2, -1, -1):
         i = tap % phase[a].taps
         tap //= phase[a].taps
-        at += phase[a].tap[i] * w.tap[a] + phase[a].filter[i] * w.bank[a]
+        at += axis_offset(phase[a], w, a, i)
     return at
 
 

@@ -13,7 +13,9 @@ geometry.
 
 from libc.string cimport memset
 
-from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, even_run, idx
+from sweepconv._box cimport (
+    AXES, Block, Phase, box_taps, ceil_div, cut_block, even_run, idx, row_offset,
+)
 from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, call_one, sc_line
 from sweepconv._panel cimport tap_offset, target_at, target_steps
 from sweepconv._task cimport (
@@ -143,7 +145,7 @@ cdef inline void write_image(const Sweep *s, idx image, idx channel, idx channel
     cdef char *to
     for i in range(s.source.size[0] * s.source.size[1]):
         to = (s.source.data + image * s.source.batch + channel * s.source.channel
-              + i // s.source.size[1] * s.source.space[0] + i % s.source.size[1] * s.source.space[1])
+              + row_offset(&s.source, i))
         if s.accumulate or s.round:
             s.tile.move(old, row, itemsize, to, s.source.space[2], s.source.channel, width,
                         channels)

@@ -17,7 +17,7 @@ from libc.string cimport memcpy, memset
 from sweepconv._batch_gather cimport batch_task
 from sweepconv._batch_reduce cimport batch_reduce_task
 from sweepconv._batch_scatter cimport batch_scatter_task
-from sweepconv._box cimport Array, Extents, Filters, Phase, ceil_div, idx, joined_taps, span
+from sweepconv._box cimport Array, Extents, Filters, Phase, idx, joined_taps, span
 from sweepconv._cut cimport (
     ALIGN, SHARES, aligned, box_steps, choose_gather, choose_shares, choose_winograd, gather_tasks,
     lay_out_gather, lay_out_reduce, lay_out_winograd, pack_scratch, size_panels,
@@ -75,7 +75,7 @@ cdef enum:
     MOST_JOINED = 16          # boxes of a task, whose outputs share lines of the cache
     ROUND_WORK = 1 << 26     # local input gradient: of one image
     SERIAL_WORK = 200 * 1000  # multiply-adds below which a parallel region costs more than it gives
-    SLICE_WORK = 2000 * 1000 * 1000  # multiply-adds a thread does between two looks at signals
+    SIGNAL_WORK = 2000 * 1000 * 1000  # multiply-adds a thread does between two looks at signals
 
 
 cdef class Plan:
@@ -265,7 +265,7 @@ cdef int run_tasks(Work work, const void *job, idx tasks, double steps, int thre
     """Run all tasks, `steps` multiply-adds in all, by threads with `scratch_bytes` of scratch each;
     what a signal raises ends them."""
     cdef int team = threads if steps >= SERIAL_WORK and tasks > 1 and not sc_forked else 1
-    cdef idx patience = <idx>min(SLICE_WORK * tasks / (steps + 1), 1e15) + 1
+    cdef idx patience = <idx>min(SIGNAL_WORK * tasks / (steps + 1), 1e15) + 1
     cdef int raised
     with nogil:
         raised = run_team(work, job, tasks, patience, team, scratch, scratch_bytes)
@@ -503,7 +503,7 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
     while s.first < shares:
         count = min(held_shares, shares - s.first)
         # Each part in rounds, so that a call of few long tasks sees signals too.
-        s.rounds = <idx>(steps / (<double>SLICE_WORK * s.parts)) + 1
+        s.rounds = <idx>(steps / (<double>SIGNAL_WORK * s.parts)) + 1
         for s.round in range(s.rounds):
             run_sweep(s, sum_up, count * s.parts, count * steps / s.rounds, threads, scratch.data)
         if not finite:
