@@ -5,7 +5,7 @@ takes the time, and is read or written once, where it lies."""
 from libc.stdint cimport uintptr_t
 
 from sweepconv._box cimport Array, Extents, Phase, ceil_div, filter_panel_steps, idx
-from sweepconv._cut cimport ALIGN, HELD_TARGETS, lay_out, most_pixels
+from sweepconv._cut cimport ALIGN, FEW_TASKS, HELD_TARGETS, lay_out, most_pixels
 from sweepconv._kernels cimport SC_MOST_HALF, SC_OUTER, sc_item, sc_line, sc_pair
 from sweepconv._panel cimport contiguous_filters
 from sweepconv._task cimport FEW_CHANNELS, STEPS, Sweep, best_half
@@ -69,6 +69,20 @@ cdef inline idx odd_lines(const Sweep *s, idx values) noexcept nogil:
     return (ceil_div(values, line) // 2 * 2 + 1) * line
 
 
+cdef inline void choose_even_channels(Sweep *s, const Extents *e, int threads,
+                                      idx step) noexcept nogil:
+    """Somewhat fewer channels of a task, in whole steps, if then all threads have as many tasks,
+    where these are few."""
+    cdef idx least = ceil_div(s.sources, s.source_chunks), all = e.boxes * s.all_groups * s.chunks
+    cdef idx most = ceil_div(least, step) * step, c = most
+    while c > most // 2 and all * ceil_div(s.sources, c) % threads:
+        c -= step
+    if all * s.source_chunks < FEW_TASKS * threads and c > most // 2:
+        least = c
+    s.source_chunk = least
+    s.source_chunks = ceil_div(s.sources, max(least, <idx>1))
+
+
 cdef inline idx lay_out_patches(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Patches that stay in the second-level cache, and two tasks for each thread where targets or
     channels allow it; the number of tasks.
@@ -87,10 +101,9 @@ cdef inline idx lay_out_patches(Sweep *s, const Extents *e, int threads) noexcep
             s.source_chunks += 1
         else:
             break
-    s.source_chunk = ceil_div(s.sources, s.source_chunks)
-    s.source_chunks = ceil_div(s.sources, max(s.source_chunk, 1))
     s.chunk = ceil_div(ceil_div(s.targets, s.chunks), 2 * s.half) * 2 * s.half
     s.chunks = ceil_div(s.targets, s.chunk)
+    choose_even_channels(s, e, threads, s.tile.nb if taps == 1 else 8)
     s.rows = odd_lines(s, s.chunk)  # steps of a row, a pixel each, in all sets
     s.panel_bytes = ceil_div(taps * s.source_chunk, s.tile.nb) * s.tile.nb * itemsize
     lay_out(s, pixels * s.panel_bytes, pixels * s.rows * itemsize,
