@@ -22,7 +22,7 @@ cdef inline void lay_filter(const Sweep *s, const Phase *const *phase, const cha
                             idx channels, Halves *u, char *image) noexcept nogil:
     """The patches of one output for a row of lanes; rows go along channels or along taps."""
     cdef idx itemsize = s.tile.itemsize, row = s.abreast * itemsize, taps = box_taps(phase)
-    cdef idx step = s.filters.target // itemsize, m = 0, i, j, k, n, d, h, w, run, pace
+    cdef idx step = s.filters.target // itemsize, m = 0, i, j, k, n, d, h, w, run, pace, pixel
     cdef bint along = first_is_better(s, u.vectors, channels, phase[2].taps)
     cdef char *to
     for i in range(phase[0].taps):
@@ -34,8 +34,8 @@ cdef inline void lay_filter(const Sweep *s, const Phase *const *phase, const cha
                 w = phase[2].index[phase[2].offset[k]]
                 run = even_run(phase[2], 0, k, &pace)
                 if d >= 0 and h >= 0 and w >= 0:
-                    n = (d * s.source.size[1] + h) * s.source.size[2] + w
-                    to = image + n * channels * row
+                    pixel = (d * s.source.size[1] + h) * s.source.size[2] + w
+                    to = image + pixel * channels * row
                     for n in range(run if along else channels):
                         if along:
                             add_rows(s, u, channels, filters + (m + n) * itemsize, taps, step,

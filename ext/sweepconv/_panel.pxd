@@ -98,6 +98,19 @@ cdef inline void pack_images(const sc_tiles *t, const Block *b, const char *sour
         at = end
 
 
+cdef inline bint skipped(const Phase *p, idx outputs, idx at) noexcept nogil:
+    """Whether coordinate `at` of a block lies between those that its outputs read, as where taps
+    stand far apart, or strides are longer than filters."""
+    cdef idx t, place
+    if p.taps == 0 or at > (outputs - 1) * p.stride + p.offset[p.taps - 1]:
+        return False
+    for t in range(p.taps):
+        place = at - p.offset[t]
+        if place >= 0 and place % p.stride == 0 and place // p.stride < outputs:
+            return False
+    return True
+
+
 cdef inline void pack_source(const sc_tiles *t, const Block *b, const Array *x, idx first,
                              const Columns *c, idx width, idx beyond, char *panel) noexcept nogil:
     """The source panel of a block, elements of `width` bytes; channel `first` is its first.
@@ -110,8 +123,12 @@ cdef inline void pack_source(const sc_tiles *t, const Block *b, const Array *x, 
     cdef char *row
     cdef bint many = c.repeat * c.count <= FEW_COLUMNS and b.n[0] >= 4 * c.repeat * c.count
     for i in range(b.extent[1]):
+        if skipped(b.phase[0], b.n[1], i):
+            continue
         d = b.phase[0].index[b.low[1] * b.stride[1] + i]
         for j in range(b.extent[2]):
+            if skipped(b.phase[1], b.n[2], j):
+                continue
             h = b.phase[1].index[b.low[2] * b.stride[2] + j]
             row = panel + (i * b.pitch[1] + j * b.pitch[2]) * width
             image = (x.data + b.low[0] * x.batch + first * x.channel + d * x.space[0]
