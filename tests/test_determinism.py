@@ -37,6 +37,7 @@ from sweepconv.testing import Case
 
 SERIAL_WORK = 200_000  # multiply-adds below which a sweep runs in one thread: ext/sweepconv
 THREADS = (2, 3, 7)
+MANY_THREADS = 40  # more than tasks have shares: ext/sweepconv/_share.pxd
 
 # Each splits another axis into tasks, or sums in another order.
 LARGE = [
@@ -78,6 +79,13 @@ def test_the_large_cases_run_in_threads() -> None:
     """They are worth a parallel region, and every verb has some."""
     assert min(map(work, LARGE)) > 2 * SERIAL_WORK
     assert {case.family for case in LARGE} == set(PREFIX)
+
+
+@problems(VERBS, [LARGE[0], LARGE[9]])
+def test_more_threads_than_shares(verb: str, case: Case) -> None:
+    values = operands(verb, case)
+    assert (digest(call(verb, case, values, n_threads=MANY_THREADS))
+            == digest(call(verb, case, values, n_threads=1)))
 
 
 @problems(VERBS, [*LARGE, *FEW, *BANKS])
