@@ -15,7 +15,7 @@ from sweepconv._ahead cimport ask_rows, pass_steps
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, even_run, idx
 from sweepconv._cut_banks cimport whole_row
 from sweepconv._kernels cimport SC_OUTER, call_one, sc_line, sc_stream
-from sweepconv._panel cimport axis_offset, move_cube, target_at, target_steps
+from sweepconv._panel cimport axis_offset, even_taps, move_cube, target_at, target_steps
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, Sweep, abreast_vectors, channel_block, find_box, first_source,
     first_target, most_rows, spread_bias, tap_block,
@@ -88,40 +88,47 @@ cdef inline idx rows_together(const Sweep *s, const Phase *const *phase, const B
     return n
 
 
+cdef inline void pack_rows(const Sweep *s, const Band *v, idx channel, idx channels, idx image,
+                           idx images, char *to, const idx *step) noexcept nogil:
+    """All rows of a band, for some channels and images, which stand step[0] and step[2] bytes apart
+    in it, and elements step[1]; those of padding stay as they are."""
+    cdef const Phase *phase[3]
+    cdef idx plane = 0, rows
+    cdef char *source
+    find_box(s, v.box, phase)
+    while plane < v.planes:
+        source = band_row(s, phase, v, plane, channel)
+        rows = 1
+        if source != NULL:
+            rows = rows_together(s, phase, v, plane)
+            move_cube(s.tile, to + plane * v.width * step[1], step,
+                      source + image * s.source.batch,
+                      [s.source.channel, s.source.space[2], s.source.batch],
+                      [channels, rows * v.width, images])
+        plane += rows
+
+
 cdef inline void pack_band(const Sweep *s, const Band *v, idx image, idx images,
                            char *band) noexcept nogil:
     """All channels for some images; after those of each channel one slot of padding zeros."""
-    cdef const Phase *phase[3]
-    cdef idx itemsize = s.tile.itemsize, slot = s.abreast * itemsize, c, p = 0, rows
+    cdef idx itemsize = s.tile.itemsize, slot = s.abreast * itemsize, c
     cdef idx channel = v.channel * itemsize
-    cdef char *source
     if images < s.abreast:
         memset(band, 0, s.sources * channel)
     for c in range(s.sources):
         memset(band + (c + 1) * channel - slot, 0, slot)
-    find_box(s, v.box, phase)
-    while p < v.planes:
-        source = band_row(s, phase, v, p, 0)
-        rows = 1
-        if source != NULL:  # else see find_steps
-            rows = rows_together(s, phase, v, p)
-            move_cube(s.tile, band + p * v.width * slot, [channel, slot, itemsize],
-                      source + image * s.source.batch,
-                      [s.source.channel, s.source.space[2], s.source.batch],
-                      [s.sources, rows * v.width, images])
-        p += rows
+    pack_rows(s, v, 0, s.sources, image, images, band, [channel, slot, itemsize])
 
 
-cdef inline bint joins(const Sweep *s, const Phase *p, idx taps, idx *pace) noexcept nogil:
+cdef inline bint joins(const Sweep *s, const Phase *const *phase, idx taps,
+                       idx *pace) noexcept nogil:
     """Whether an output has `taps` of them along w that follow each other in the bank, and read
     elements `pace` apart, none of them padding."""
-    cdef idx k, first = axis_offset(p, &s.filters, 2, 0)
-    if p.taps != taps or p.index[p.offset[0]] < 0 or even_run(p, 0, 0, pace) < taps:
-        return False
-    for k in range(1, taps):
-        if axis_offset(p, &s.filters, 2, k) != first + k * s.tile.itemsize:
-            return False
-    return True
+    cdef const Phase *p = phase[2]
+    cdef idx in_bank
+    return (p.taps == taps and p.index[p.offset[0]] >= 0 and even_run(p, 0, 0, pace) == taps
+            and even_taps(phase, &s.filters, 0, taps, &in_bank) == taps
+            and in_bank == s.tile.itemsize)
 
 
 cdef inline void join_taps(const Sweep *s, Band *v) noexcept nogil:
@@ -133,14 +140,14 @@ cdef inline void join_taps(const Sweep *s, Band *v) noexcept nogil:
         return
     find_box(s, v.box, phase)
     taps = phase[2].taps
-    if tap_block(phase, 1) < v.taps:
+    if taps == 1 or tap_block(phase, 1) < v.taps:
         return
     for i in range(v.planes):
         if band_row(s, phase, v, i, 0) == NULL:
             return
     for i in range(v.boxes):
         find_box(s, v.box + i, phase)
-        if not joins(s, phase[2], taps, &pace) or (i and pace != first):
+        if not joins(s, phase, taps, &pace) or (i and pace != first):
             return
         first = pace
     v.joined, v.x_step, v.w_step = taps, 1, pace * s.abreast

@@ -9,7 +9,7 @@ or taps that are neighbours, lanes are targets.  The order of each sum is that o
 
 from libc.string cimport memset
 
-from sweepconv._batch_gather cimport Band, band_row, find_band, first_output, rows_together
+from sweepconv._batch_gather cimport Band, band_row, find_band, first_output, pack_rows
 from sweepconv._box cimport Phase, box_taps, ceil_div, even_run, idx
 from sweepconv._halves cimport Halves, add_rows, end_halves, first_is_better, open_halves
 from sweepconv._kernels cimport sc_line
@@ -48,24 +48,6 @@ cdef inline void sum_filter(const Sweep *s, const Band *v, const Phase *const *p
     end_halves(s, u)
 
 
-cdef inline void pack_sources(const Sweep *s, const Band *v, idx channel, idx channels,
-                              char *x) noexcept nogil:
-    """What the band's outputs read of some channels, for all images."""
-    cdef const Phase *phase[3]
-    cdef idx itemsize = s.tile.itemsize, pixel = channels * itemsize, plane = 0, rows
-    cdef const char *source
-    find_box(s, v.box, phase)
-    while plane < v.planes:
-        source = band_row(s, phase, v, plane, channel)
-        rows = 1
-        if source != NULL:  # else see sum_filter
-            rows = rows_together(s, phase, v, plane)
-            move_cube(s.tile, x + plane * v.width * pixel, [v.channel * itemsize, pixel, itemsize],
-                      source, [s.source.batch, s.source.space[2], s.source.channel],
-                      [s.batch, rows * v.width, channels])
-        plane += rows
-
-
 cdef inline void pack_outputs(const Sweep *s, const Band *v, char *dy) noexcept nogil:
     """dy of the band's outputs and targets for all images, filled up with zeros."""
     cdef idx itemsize = s.tile.itemsize, nb = s.tile.nb, row = nb * itemsize, pace, panel, lanes
@@ -98,7 +80,8 @@ cdef inline void batch_reduce_task(const Sweep *s, idx task, char *scratch) noex
     memset(u.zeros, 0, row)
     memset(u.spare, 0, s.panel_bytes)
     pack_outputs(s, &v, scratch)
-    pack_sources(s, &v, source, channels, x)
+    pack_rows(s, &v, source, channels, 0, s.batch, x,
+              [itemsize, channels * itemsize, v.channel * itemsize])
     for box in range(v.boxes):
         find_box(s, v.box + box, phase)
         values = channels * box_taps(phase)

@@ -9,7 +9,7 @@ where they lie.  The order of each sum is the same.
 from libc.string cimport memset
 
 from sweepconv._batch_gather cimport Band, first_output
-from sweepconv._box cimport Phase, box_taps, ceil_div, even_run, idx, row_offset
+from sweepconv._box cimport Array, Phase, box_taps, ceil_div, even_run, idx, merge, row_offset
 from sweepconv._halves cimport Halves, add_rows, end_halves, first_is_better, open_halves
 from sweepconv._kernels cimport sc_line
 from sweepconv._panel cimport move_cube, tap_offset
@@ -59,34 +59,31 @@ cdef inline void pack_row_of_dy(const Sweep *s, const Band *v, idx image, idx im
               [pace, s.target.channel, s.target.batch], [v.boxes, s.targets, images])
 
 
-cdef inline idx merged_rows(const Sweep *s) noexcept nogil:
-    """Rows of dx that follow each other in memory: they move as one, since that of each image is
-    far from the next one's.  One where what stood there takes part, of which a row has room."""
-    cdef idx rows
-    if s.accumulate or s.rounds > 1 or s.source.space[1] != s.source.size[2] * s.source.space[2]:
-        return 1
-    rows = s.source.size[1]
-    return rows * s.source.size[0] if s.source.space[0] == rows * s.source.space[1] else rows
-
-
 cdef inline void write_images(const Sweep *s, idx image, idx images, idx channel, idx channels,
                               char *from_, char *old) noexcept nogil:
-    """A row of lanes, [d][h][w][channels][images], to dx, or added to what stands there."""
-    cdef idx itemsize = s.tile.itemsize, row = s.abreast * itemsize, i = 0, rows = merged_rows(s)
-    cdef idx pixels = rows * s.source.size[2]
+    """A row of lanes, [d][h][w][channels][images], to dx, or added to what stands there.
+
+    Rows that follow each other move as one, since the memory of each image is far from the next
+    one's; but of what stood there, `old` has room for a row."""
+    cdef idx itemsize = s.tile.itemsize, row = s.abreast * itemsize, i = 0
+    cdef const Array *x = &s.source
+    cdef idx *size = [1, x.size[0], x.size[1], x.size[2]]
+    cdef idx *step = [0, x.space[0], x.space[1], x.space[2]]
+    cdef idx pixels = x.size[2], pace = x.space[2]
+    if not s.accumulate and s.rounds == 1:
+        merge(size, step, size[1] * size[2] * size[3], &pixels, &pace)
     cdef idx *lanes = [channels * row, row, itemsize]
-    cdef idx *steps = [s.source.space[2], s.source.channel, s.source.batch]
+    cdef idx *steps = [pace, x.channel, x.batch]
     cdef idx *count = [pixels, channels, images]
     cdef char *to
-    while i < s.source.size[0] * s.source.size[1]:
-        to = (s.source.data + image * s.source.batch + channel * s.source.channel
-              + row_offset(&s.source, i))
+    while i < x.size[0] * x.size[1]:
+        to = x.data + image * x.batch + channel * x.channel + row_offset(x, i)
         if s.accumulate or s.round:
             move_cube(s.tile, old, lanes, to, steps, count)
             s.tile.add(from_, old, pixels * channels * s.abreast)
         move_cube(s.tile, to, steps, from_, lanes, count)
         from_ += pixels * channels * row
-        i += rows
+        i += pixels // x.size[2]
 
 
 cdef inline void batch_scatter_task(const Sweep *s, idx task, char *scratch) noexcept nogil:

@@ -106,7 +106,7 @@ cdef inline bint skipped(const Phase *p, idx outputs, idx at) noexcept nogil:
         return False
     for t in range(p.taps):
         place = at - p.offset[t]
-        if place >= 0 and place % p.stride == 0 and place // p.stride < outputs:
+        if 0 <= place < outputs * p.stride and (p.stride == 1 or place % p.stride == 0):
             return False
     return True
 

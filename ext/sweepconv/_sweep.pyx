@@ -265,7 +265,7 @@ cdef int run_tasks(Work work, const void *job, idx tasks, double steps, int thre
     """Run all tasks, `steps` multiply-adds in all, by threads with `scratch_bytes` of scratch each;
     what a signal raises ends them."""
     cdef int team = threads if steps >= SERIAL_WORK and tasks > 1 and not sc_forked else 1
-    cdef idx patience = <idx>min(SIGNAL_WORK * tasks / (steps + 1), 1e15) + 1
+    cdef idx patience = <idx>(SIGNAL_WORK * tasks / (steps + 1)) + 1
     cdef int raised
     with nogil:
         raised = run_team(work, job, tasks, patience, team, scratch, scratch_bytes)
