@@ -170,6 +170,13 @@ FEW = [
     Case((2, 4, 7, 20, 24), (30, 4, 2, 3, 3), padding=1, padding_mode="reflect", dtype="float32"),
     Case((3, 2, 900), (17, 2, 9), dilation=2, padding="same"),
     Case((1, 11, 64, 40), (40, 11, 3, 3), dtype="float32"),
+    # Lines so long that all but their ends is read and written where it lies.
+    Case((1, 1, 61, 170), (1, 1, 5, 5), padding=2, bias=True, dtype="float32"),
+    Case((2, 3, 20, 131), (3, 1, 3, 3), padding=((0, 1), (2, 0)), groups=3),
+    Case((1, 3, 15, 200), (3, 3, 3, 3), padding=1, padding_mode="reflect", dtype="float32"),
+    Case((1, 1, 40, 300), (9, 1, 1, 7), padding=(0, 3), padding_mode="circular", dtype="float32"),
+    Case((2, 1, 700), (1, 1, 9), padding="causal", bias=True, dtype="float32"),
+    Case((1, 2, 5, 28, 140), (2, 1, 1, 3, 3), padding=(0, 1, 1), dilation=(1, 2, 1), groups=2),
 ]
 
 # Weight gradients of banks so large that they are written at once, by several blocks in turn.

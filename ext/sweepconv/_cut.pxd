@@ -11,6 +11,7 @@ from sweepconv._items cimport Item
 from sweepconv._kernels cimport sc_item, sc_line, sc_pair
 from sweepconv._kinds cimport reads
 from sweepconv._planes cimport channel_pitch, plane_size, stacked_width
+from sweepconv._planes_view cimport pays_to_view
 from sweepconv._runs cimport Pair, Run, Runs
 from sweepconv._shifts cimport shifted_bytes
 from sweepconv._task cimport (
@@ -68,6 +69,19 @@ cdef inline idx even_depth(const Extents *e, idx rows) noexcept nogil:
     return d
 
 
+cdef inline bint whole_tiles(const Sweep *s) noexcept nogil:
+    """Whether the rows of a block should be whole tiles."""
+    return s.in_place and s.stacked
+
+
+cdef inline idx block_rows(const Sweep *s, const Extents *e, idx rows) noexcept nogil:
+    """Outputs along h of a block of so many rows of d and h."""
+    cdef idx tile = 2 * s.tile.stack
+    if not whole_tiles(s):
+        return ceil_div(rows, even_depth(e, rows))
+    return max(rows // tile, <idx>2) * tile
+
+
 cdef inline void choose_blocks(Sweep *s, const Extents *e, idx pixels) noexcept nogil:
     """Blocks of about `pixels` outputs, or Winograd's tiles: whole rows first, then more rows, then
     more images."""
@@ -79,10 +93,10 @@ cdef inline void choose_blocks(Sweep *s, const Extents *e, idx pixels) noexcept 
         n = left
         if a:  # where windows reach far, larger blocks, so that less is packed twice
             n = max(n, 2 * e.span[a - 1] // e.stride[a - 1]) if a == AXES - 1 else n
-            n = ceil_div(n, even_depth(e, n)) if a == 2 else n
+            n = block_rows(s, e, n) if a == 2 else n
         n = max(min(n, most), 1)
         s.blocks[a] = ceil_div(most, n)
-        s.size[a] = ceil_div(most, max(s.blocks[a], 1))
+        s.size[a] = n if a == 2 and whole_tiles(s) else ceil_div(most, max(s.blocks[a], 1))
         s.blocks[a] = ceil_div(most, max(s.size[a], 1))
         s.size[a] = max(s.size[a], 1)
         left = max((left + s.size[a] // 2) // s.size[a], 1)
@@ -196,7 +210,9 @@ cdef inline void share_evenly(Sweep *s, const Extents *e, idx pixels, int thread
 cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Large tasks, for the caches, but two for each thread where the work allows it."""
     cdef idx most = LANE_PIXELS if s.lanes > 1 else BLOCK_PIXELS, pixels, reach
-    if pixels_collide(s):
+    if s.planes:
+        s.in_place = pays_to_view(s, e)
+    elif pixels_collide(s):
         s.in_place = False
     if s.lanes > 1 and s.sources == 1:
         s.wide = WIDE_GROUPS * s.tile.nb // (2 * s.lanes)
@@ -208,7 +224,7 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
         reach = s.sources * e.stride[0] * e.stride[1] * e.stride[2] * s.unit
         most = min(most, max(PANEL_BYTES // max(reach, <idx>1), <idx>LEAST_PIXELS))
     if s.planes:
-        most = plane_pixels(s, widest_block(s, e))
+        most = plane_pixels(s, widest_block(s, e)) * (1 + s.in_place)
     pixels = most
     s.chunk = max(TASK_TARGETS // s.columns, 1)
     s.group_chunk = max(TASK_TARGETS // max(s.lanes * s.targets, 1), 1)

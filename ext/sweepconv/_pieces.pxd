@@ -50,12 +50,18 @@ cdef inline bint next_piece(const Block *b, idx *at, Block *piece) noexcept nogi
         piece.n[a + 1] = piece_size(b.phase[a], piece.low[a + 1], b.n[a + 1] - at[a],
                                     &piece.taps.low[a], &piece.taps.high[a])
     measure(piece)
+    pass_piece(b, piece, at)
+    return True
+
+
+cdef inline void pass_piece(const Block *b, const Block *piece, idx *at) noexcept nogil:
+    """Moves `at` from a piece of the block to the next."""
+    cdef int a
     for a in range(2, -1, -1):
         at[a] += piece.n[a + 1]
         if at[a] < b.n[a + 1] or a == 0:
             break
         at[a] = 0
-    return True
 
 
 cdef inline bint lies_inside(const Block *b) noexcept nogil:

@@ -10,7 +10,7 @@ than whole vectors for each row, and what is computed in the gaps is never read.
 
 from libc.string cimport memset
 
-from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, idx, span
+from sweepconv._box cimport AXES, Block, Phase, ceil_div, idx, span
 from sweepconv._task cimport Sweep
 
 
@@ -21,6 +21,12 @@ cdef struct Planes:
     idx channel          # elements from the planes of a channel to those of the next
     idx length           # of a line of outputs, gaps included
     int lines_axes       # axes that count lines; those after it merged into one
+    bint stacked         # rows of a tile are rows of the image
+    idx to_pitch[AXES]   # gather: as `pitch`, of the sums,
+    idx to_row           # and from those of one target to those of the next
+    bint in_place        # gather: source and target themselves, see _planes_view.pxd
+    const char *source
+    char *target
 
 
 cdef inline idx plane_size(idx count, idx reach, idx stride) noexcept nogil:
@@ -41,7 +47,7 @@ cdef inline void find_planes(const Block *b, idx granule, bint stacked, Planes *
     """The planes of a block, and its lines: rows merge where a gap costs less than a tail."""
     cdef idx step = 1
     cdef int a
-    p.channel = 1
+    p.channel, p.stacked, p.in_place = 1, stacked, False
     for a in range(AXES - 1, -1, -1):
         p.size[a] = plane_size(b.n[a], span(b.phase[a - 1]), b.stride[a]) if a else b.n[a]
         if a == AXES - 1:
@@ -68,32 +74,40 @@ cdef inline idx count_lines(const Block *b, const Planes *p) noexcept nogil:
     return n
 
 
-cdef inline idx line_at(const Block *b, const Planes *p, idx line) noexcept nogil:
-    """Where line number `line` starts in a plane."""
+cdef inline idx line_at(const Block *b, const Planes *p, const idx *pitch,
+                        idx line) noexcept nogil:
+    """Where line number `line` starts among outputs of this pitch."""
     cdef idx at = 0
     cdef int a
     for a in range(p.lines_axes - 1, -1, -1):
-        at += line % b.n[a] * p.pitch[a]
+        if line < b.n[a]:  # without divisions
+            return at + line * pitch[a]
+        at += line % b.n[a] * pitch[a]
         line //= b.n[a]
     return at
 
 
 cdef inline void plane_taps(const Block *b, const Planes *p, idx *start) noexcept nogil:
     """start[tap] = where its window begins among the planes of a channel."""
-    cdef idx *at = [0, 0, 0]
-    cdef idx i, residue, place, offset, m = 0
-    cdef int a
-    for m in range(box_taps(b.phase)):
-        i = m
-        for a in range(2, -1, -1):
-            at[a] = i % b.phase[a].taps
-            i //= b.phase[a].taps
-        residue = place = 0
-        for a in range(3):
-            offset = b.phase[a].offset[at[a]]
-            residue = residue * b.stride[a + 1] + offset % b.stride[a + 1]
-            place += offset // b.stride[a + 1] * p.pitch[a + 1]
-        start[m] = residue * p.plane + place
+    cdef idx row = b.phase[2].taps, i, j, k, m = 0, at, line, first = 0
+    for i in range(b.phase[0].taps):
+        at = axis_start(b, p, 0, i, p.plane * b.stride[2] * b.stride[3])
+        for j in range(b.phase[1].taps):
+            line = at + axis_start(b, p, 1, j, p.plane * b.stride[3])
+            first = first if m else line
+            for k in range(row):
+                if m < row:
+                    start[m] = line + axis_start(b, p, 2, k, p.plane)
+                else:  # as in the first line, without divisions
+                    start[m] = start[k] + line - first
+                m += 1
+
+
+cdef inline idx axis_start(const Block *b, const Planes *p, int a, idx tap,
+                           idx plane) noexcept nogil:
+    """What a tap of axis a adds, where its residues are `plane` apart."""
+    cdef idx stride = b.stride[a + 1], offset = b.phase[a].offset[tap]
+    return offset % stride * plane + offset // stride * p.pitch[a + 1]
 
 
 cdef struct Piece:

@@ -14,6 +14,7 @@ from sweepconv._kernels cimport (
 )
 from sweepconv._panel cimport even_taps, tap_offset, target_at, target_steps
 from sweepconv._planes cimport Planes, count_lines, find_planes, line_at, pack_planes, plane_taps
+from sweepconv._planes_view cimport LEAST_LINE, next_part, view_planes
 from sweepconv._runs cimport find_lines
 from sweepconv._shifts cimport pack_shifts, shift_steps, shifted_at
 from sweepconv._task cimport (
@@ -26,16 +27,18 @@ cdef enum:
     CROSS_HALF = 6
 
 
-cdef inline idx sum_row(const Sweep *s, const Planes *p) noexcept nogil:
-    """Values from the sums of one target to those of the next: a plane, and a tile beyond it."""
+cdef inline void place_sums(const Sweep *s, Planes *p) noexcept nogil:
+    """Sums stand as the planes; from one target to the next, a plane and a tile beyond it."""
     cdef idx row = ceil_div(p.plane + s.tile.nb, s.tile.nb) * s.tile.nb
-    return row + s.tile.nb // 2 if row * s.tile.itemsize % 4096 == 0 else row
+    cdef int a
+    for a in range(AXES):
+        p.to_pitch[a] = p.pitch[a]
+    p.to_row = row + s.tile.nb // 2 if row * s.tile.itemsize % 4096 == 0 else row
 
 
 cdef struct Spread:
     # The pieces of a block, nb pixels each, in runs of two lengths: the rows of SC_SPREAD.  They
     # follow each other in a line, or in a column where they are stacked.
-    idx step             # values from one to the next
     sc_pair *pair        # `pairs` of each length, and one of halves of one vector if `odd`
     sc_pair *end
     idx rows[2]
@@ -61,42 +64,60 @@ cdef inline void plane_steps(const Sweep *s, Block *b, const Planes *p, const id
         t.lines, t.len = taken, channels
 
 
+cdef inline idx run_start(const Planes *p, idx at, idx width) noexcept nogil:
+    """Where a run of so many outputs begins that is due at `at` of a line: in place, it goes no
+    further than the line."""
+    return min(at, p.length - width) if p.in_place else at
+
+
 cdef inline void find_spread(const Sweep *s, const Block *b, const Planes *p,
                              Spread *q) noexcept nogil:
     """Runs of pieces of all lines, as long as each other but for one piece, in pairs."""
     cdef idx nb = s.tile.nb, most = s.tile.half if s.kind == SC_SPREAD else 1
-    cdef idx pieces = ceil_div(p.length, nb), columns = 1, lines = count_lines(b, p)
-    cdef idx each, longer, per_line, first, rows, line, at, k, j, _i
+    cdef idx pieces = ceil_div(p.length, nb), lines = count_lines(b, p), columns = 1
+    cdef idx height = 1, each, longer, per_line, first, rows, line, two, column, run, at, k, j
     cdef sc_pair *pair = q.pair
-    q.step = nb
-    if s.stacked:
-        most, columns, pieces, q.step = s.tile.stack, pieces, b.n[2], p.pitch[2]
-        lines = lines // b.n[2] * columns
+    if p.in_place:  # no run is longer than a line
+        most = min(most, p.length // nb)
+    if p.stacked:
+        most, height, columns, pieces = s.tile.stack, b.n[2], pieces, b.n[2]
+    lines //= height
     each = ceil_div(pieces, most)
     longer = pieces % each
     for k in range(2):  # the longer ones, which begin a line, then the others
         rows = pieces // each + 1 - k
         per_line = each - longer if k else longer
         first = longer * (rows + 1) if k else 0
-        q.rows[k], q.pairs[k] = rows, lines * per_line // 2
+        q.rows[k], q.pairs[k] = rows, lines * columns * per_line // 2
         j = 0
         for line in range(lines if per_line else 0):
-            at = line // columns * pieces if s.stacked else line
-            at = line_at(b, p, at) + line % columns * nb + first * q.step
-            at *= s.tile.itemsize
-            for _i in range(per_line):
-                pair.x[j] = pair.to[j] = at
-                pair.start[j] = 0
-                at += rows * q.step * s.tile.itemsize
-                pair += j
-                j ^= 1
+            for two in range(ceil_div(per_line, 2)):
+                for column in range(columns):
+                    for run in range(2 * two, min(2 * two + 2, per_line)):
+                        place_run(s, b, p, line * height, first + run * rows, column, rows, j, pair)
+                        pair += j
+                        j ^= 1
         q.odd[k] = j
         if j:  # of one vector, the second beyond the first
-            at = nb // 2 * (1 if s.stacked else rows)
-            pair.x[1] = pair.to[1] = pair.x[0] + at * s.tile.itemsize
+            at = nb // 2 * (1 if p.stacked else rows) * s.tile.itemsize
+            pair.x[1], pair.to[1] = pair.x[0] + at, pair.to[0] + at
             pair.start[1] = 0
             pair += 1
     q.end, q.from_init = pair, True
+
+
+cdef inline void place_run(const Sweep *s, const Block *b, const Planes *p, idx line, idx piece,
+                           idx column, idx rows, int j, sc_pair *pair) noexcept nogil:
+    """Half j of a tile: the run of `rows` pieces from number `piece` of a line, or of a column of
+    pieces in the lines from `line` on."""
+    cdef idx nb = s.tile.nb, at
+    if p.stacked:
+        at, line = run_start(p, column * nb, nb), line + piece
+    else:
+        at = run_start(p, piece * nb, rows * nb)
+    pair.x[j] = (line_at(b, p, p.pitch, line) + at) * s.tile.itemsize
+    pair.to[j] = (line_at(b, p, p.to_pitch, line) + at) * s.tile.itemsize
+    pair.start[j] = 0
 
 
 cdef inline void start_spread(Spread *q, bint from_init) noexcept nogil:
@@ -125,28 +146,28 @@ cdef inline void sum_cross(const Sweep *s, const Spread *q, const sc_item *item,
         s.tile.tile[SC_CROSS][0][half - 1](item, items, q.pair + q.pairs[1], q.odd[1], t)
 
 
-cdef inline void sum_targets(const Sweep *s, const Spread *q, const char *planes,
-                             const char *filters, const char *init, idx sum_pitch, sc_steps *t,
+cdef inline void sum_targets(const Sweep *s, const Planes *p, const Spread *q, const char *planes,
+                             const char *filters, const char *init, sc_steps *t,
                              char *sums) noexcept nogil:
     """All targets of all lines: items of as many targets as each other, but for one."""
     cdef sc_item item[FEW_TARGETS]
     cdef idx itemsize = s.tile.itemsize, items = ceil_div(s.targets, cross_half(s))
     cdef idx half = s.targets // items, longer = s.targets % items, i
-    t.to_row, t.start_row = sum_pitch, sum_pitch if init == NULL else s.tile.nb
+    t.to_row, t.start_row = p.to_row, p.to_row if init == NULL else s.tile.nb
     for i in range(items):
         item[i].x, item[i].w, item[i].to = planes, filters, sums
         item[i].start = sums if init == NULL else init
         filters += (half + (i < longer)) * itemsize
-        sums += (half + (i < longer)) * sum_pitch * itemsize
+        sums += (half + (i < longer)) * p.to_row * itemsize
         if init != NULL:
             init += (half + (i < longer)) * s.tile.nb * itemsize
     sum_cross(s, q, item, longer, half + 1, t)
     sum_cross(s, q, item + longer, items - longer, half, t)
 
 
-cdef inline void sum_spread(const Sweep *s, const Spread *q, bint shifted, const char *planes,
-                            const char *filters, const char *init, sc_steps *t,
-                            char *sums) noexcept nogil:
+cdef inline void sum_spread(const Sweep *s, const Planes *p, const Spread *q, bint shifted,
+                            const char *planes, const char *filters, const char *init,
+                            sc_steps *t, char *sums) noexcept nogil:
     """The one target of all lines: rows of the tile are pixels further on."""
     cdef const sc_pair *pair = q.pair
     cdef sc_item item
@@ -157,7 +178,9 @@ cdef inline void sum_spread(const Sweep *s, const Spread *q, bint shifted, const
     for k in range(2):
         for vectors in range(2, 0, -1):
             count = q.pairs[k] if vectors == 2 else q.odd[k]
-            t.rs = t.to_row = q.step if s.stacked else vectors * s.tile.nb // 2
+            t.rs = t.to_row = vectors * s.tile.nb // 2
+            if p.stacked:
+                t.rs, t.to_row = p.pitch[2], p.to_pitch[2]
             t.start_row = t.to_row if init == NULL else 0
             if count:  # else there may be no tile of so many rows
                 s.tile.tile[kind][vectors - 1][q.rows[k] - 1](&item, 1, pair, count, t)
@@ -173,7 +196,7 @@ cdef inline bint finite_planes(const Sweep *s, const Block *b, const Planes *p,
 
 
 cdef inline void write_planes(const Sweep *s, const Block *b, const Planes *p, idx group,
-                              idx sum_pitch, char *sums, char *spare) noexcept nogil:
+                              char *sums, char *spare) noexcept nogil:
     """The finished sums to the target, or added to what stands there: rows of h, or of targets."""
     cdef idx steps[AXES]
     cdef idx itemsize = s.tile.itemsize, height = b.n[2], width = b.n[3], i, r
@@ -184,7 +207,7 @@ cdef inline void write_planes(const Sweep *s, const Block *b, const Planes *p, i
     for i in range(b.n[0] * b.n[1]):
         for r in range(s.targets):
             at = sums + (i // b.n[1] * p.pitch[0] + i % b.n[1] * p.pitch[1]
-                         + r * sum_pitch) * itemsize
+                         + r * p.to_row) * itemsize
             to = (target_at(b, &s.target, steps, i * height * width)
                   + (group * s.targets + r) * channel)
             if s.accumulate:
@@ -192,10 +215,10 @@ cdef inline void write_planes(const Sweep *s, const Block *b, const Planes *p, i
             if height > 1:
                 s.tile.move(to, steps[2], steps[3], at, sum_row, itemsize, height, width)
             elif r == 0:  # all targets at once
-                s.tile.move(to, channel, steps[3], at, sum_pitch * itemsize, itemsize,
+                s.tile.move(to, channel, steps[3], at, p.to_row * itemsize, itemsize,
                             1 if s.accumulate else s.targets, width)
             elif s.accumulate:
-                s.tile.move(to, channel, steps[3], at, sum_pitch * itemsize, itemsize, 1, width)
+                s.tile.move(to, channel, steps[3], at, p.to_row * itemsize, itemsize, 1, width)
 
 
 cdef inline void add_old(const Sweep *s, const char *old, const idx *steps, idx height, idx width,
@@ -212,7 +235,7 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread 
     """All sums of one group for the block b of outputs."""
     cdef idx total = box_taps(b.phase), block = channel_block(total, s.sources, s.targets)
     cdef idx most, count, c = 0, first, taken, at
-    cdef idx sum_pitch = sum_row(s, p)
+    cdef const char *planes = scratch
     cdef char *sums = scratch + s.at[PIXELS]
     cdef char *init = scratch + s.at[INIT]
     cdef const char *start = init
@@ -222,9 +245,12 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread 
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef sc_steps t
     spread_bias(s, phase, group * s.targets, s.targets, init)
+    if p.in_place:
+        planes = p.source + group * s.sources * s.source.channel
+        sums = p.target + group * s.targets * s.target.channel
     while True:
         count = min(block, s.sources - c) if total else 0
-        if count:
+        if count and not p.in_place:
             pack_planes(s, b, p, group * s.sources + c, count, 2 * s.tile.nb * s.tile.itemsize,
                         scratch)
             shifted = s.shifted and finite_planes(s, b, p, scratch)
@@ -238,9 +264,9 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread 
             at = (c * total + first * count) * s.targets * s.tile.itemsize
             start_spread(q, start != NULL)
             if s.kind == SC_CROSS:
-                sum_targets(s, q, scratch, filters + at, start, sum_pitch, &t, sums)
+                sum_targets(s, p, q, planes, filters + at, start, &t, sums)
             else:
-                sum_spread(s, q, shifted, scratch,
+                sum_spread(s, p, q, shifted, planes,
                            filters + (shifted_at(s, phase) if shifted else at), start, &t, sums)
             start = NULL
             first += taken
@@ -249,7 +275,8 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread 
         c += count
         if not count or c == s.sources:
             break
-    write_planes(s, b, p, group, sum_pitch, sums, scratch + s.at[SPARE])
+    if not p.in_place:
+        write_planes(s, b, p, group, sums, scratch + s.at[SPARE])
 
 
 cdef inline void planes_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
@@ -260,20 +287,37 @@ cdef inline void planes_task(const Sweep *s, idx task, char *scratch) noexcept n
 
 cdef inline void planes_box(const Sweep *s, idx task, idx nth, char *scratch) noexcept nogil:
     cdef const Phase *phase[3]
-    cdef Block b
+    cdef Block b, piece
     cdef Part part
+    cdef bint inside, wide
+    cdef idx *at = [0, 0, 0]
+    if not cut_task(s, task, nth, phase, &b, &part):
+        return
+    if not s.in_place:
+        planes_block(s, &b, &part, s.stacked, False, scratch)
+        return
+    while next_part(&b, at, &piece, &inside):
+        wide = piece.n[3] >= LEAST_LINE
+        planes_block(s, &piece, &part, s.stacked and wide, inside and wide, scratch)
+
+
+cdef inline void planes_block(const Sweep *s, Block *b, const Part *part, bint stacked,
+                              bint in_place, char *scratch) noexcept nogil:
+    """All that a task makes of one block of outputs, whose source is packed, or read as it lies."""
     cdef Planes p
     cdef Spread q
     cdef idx group
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
-    if not cut_task(s, task, nth, phase, &b, &part):
-        return
-    find_planes(&b, s.tile.nb, s.stacked, &p)
-    plane_taps(&b, &p, taps)
+    find_planes(b, s.tile.nb, stacked, &p)
+    if in_place:
+        view_planes(s, b, &p)
+    else:
+        place_sums(s, &p)
+    plane_taps(b, &p, taps)
     q.pair = <sc_pair *>(scratch + s.at[RUNS])
-    find_spread(s, &b, &p, &q)
+    find_spread(s, b, &p, &q)
     for group in range(part.group, part.last_group):
-        planes_group(s, &b, &p, &q, part.box, group, taps, scratch)
+        planes_group(s, b, &p, &q, part.box, group, taps, scratch)
 
 
 # Filter panels: [box][group][channel block][tap][channel][target], and what `_shifts.pxd` adds.

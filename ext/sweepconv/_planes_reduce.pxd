@@ -60,7 +60,7 @@ cdef inline void pack_dy(const Sweep *s, const Block *b, const Planes *p, const 
                         b.n[2], b.n[3])
         for i in range(lines):
             s.tile.move(dy + i * steps * 2 * vector + t * vector, 2 * vector, itemsize,
-                        plane + line_at(b, p, i) * itemsize, vector, itemsize, steps,
+                        plane + line_at(b, p, p.pitch, i) * itemsize, vector, itemsize, steps,
                         s.tile.nb // 2)
 
 
@@ -110,7 +110,7 @@ cdef inline void planes_reduce_task(const Sweep *s, idx task, char *scratch) noe
         plane_taps(&b, &p, taps)
         steps.len, steps.lines = ceil_div(p.length, nb // 2), count_lines(&b, &p)
         for i in range(steps.lines):
-            line[i].x, line[i].w = line_at(&b, &p, i), i * steps.len * nb
+            line[i].x, line[i].w = line_at(&b, &p, p.pitch, i), i * steps.len * nb
         pairs = find_plane_pairs(s, &p, &h, taps, pair)
         pack_planes(s, &b, &p, h.group * s.sources + h.source, h.sources, beyond, scratch)
         if not s.tile.finite(scratch, ceil_div(h.sources * p.channel, nb) * nb):
