@@ -80,7 +80,7 @@ def test_outer(isa: str, dtype: Any, vectors: int, start: bool, pixels: bool) ->
 @pytest.mark.parametrize("sliding", [False, True])
 def test_all_heights(isa: str, dtype: Any, kind: int, sliding: bool) -> None:
     """Tiles of one vector are taller; every kind, in lines of 0 to 9 steps; steps or lines as far
-    apart as rows, where these slide over x."""
+    apart as rows, where these slide over x, or a half a line below the other."""
     item = np.dtype(dtype).itemsize
     half_of_two, nb = _kernels.tile_shape(item)
     lanes = nb // 2
@@ -89,17 +89,23 @@ def test_all_heights(isa: str, dtype: Any, kind: int, sliding: bool) -> None:
         for half in range(1, most + 1):
             for length in range(10):
                 rs, ks, ws = 2 * nb, 2 * nb if sliding and kind == EACH else 3, nb
-                column = tuple((i * rs, i) for i in range(5))
-                lines = (*column, (4 * rs + 5, 3), (5 * rs + 5, 1)) if sliding else ((0, 0), (5, 3))
+                apart, sinking = rs, sliding and kind == LANES
+                if sinking:
+                    rs, ks, apart = 1, lanes, 11 * nb
+                column = tuple((i * apart, i) for i in range(11))
+                lines = ((0, 0), (5, 3))
+                if sliding:
+                    lines = (*column, (10 * apart + 5, 3), (11 * apart + 5, 1))
                 reach = lines[-1][0] + half * rs + length * ks + nb
-                xa, xb = (integers(rng, (reach,), dtype) for _ in range(2))
-                w = integers(rng, (4 + (length + 1) * ws,), dtype)
+                xa, xb = (integers(rng, (reach + apart,), dtype) for _ in range(2))
+                below = xa.array[apart:] if sinking else xb.array
+                w = integers(rng, (11 + (length + 1) * ws,), dtype)
                 acc = integers(rng, (2 * half, nb), dtype)
                 want = acc.array.copy()
                 _kernels.call_tile(kind, half, vectors, item, acc.array.data, None, xa.array.data,
-                                   xb.array.data, rs, ks, lines, length, w.array.data, ws)
+                                   below.data, rs, ks, lines, length, w.array.data, ws)
                 for i in range(2 * half):
-                    x = (xa if i < half else xb).array[i % half * rs:]
+                    x = (xa.array if i < half else below)[i % half * rs:]
                     for (at, wat), k, v in product(lines, range(length), range(vectors)):
                         a, b = at + k * ks, wat + k * ws
                         one = (slice(a, a + lanes) if kind == LANES else a if kind == OUTER else

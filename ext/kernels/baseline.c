@@ -12,4 +12,5 @@
 #define SHORTER NULL
 #define STACK_HALF 0
 #define SLIDES 0
+#define SINKS(half, nv) 0
 #include "table.inc.h"

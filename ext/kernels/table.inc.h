@@ -1,7 +1,7 @@
 /* All kernels of one instruction set, sc_kernels_<ISA>, and its tables of each dtype, which another
  * set may take for SHORTER.
- * Parameters: ISA, VEC_BYTES, MOST_HALF, TALL_HALF, STACK_HALF, SLIDES, SHORTER.  The square blocks
- * of a transposition are LANES lanes of 16 bytes wide. */
+ * Parameters: ISA, VEC_BYTES, MOST_HALF, TALL_HALF, STACK_HALF, SLIDES, SINKS, SHORTER.  The square
+ * blocks of a transposition are LANES lanes of 16 bytes wide. */
 #include "kernels.h"
 
 #if VEC_BYTES >= 32

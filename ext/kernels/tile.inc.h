@@ -12,7 +12,7 @@
  * The rows come in two halves with a base pointer each, so that one tile can serve the ends of two
  * image rows, and so that all row offsets stay in registers.  All loops over rows and vectors
  * have constant bounds after inlining.
- * Parameters: T, VECTOR, VECTOR_ANY, MOST_HALF, TALL_HALF, STACK_HALF, SLIDES, NAME(x). */
+ * Parameters: T, VECTOR, VECTOR_ANY, MOST_HALF, TALL_HALF, STACK_HALF, SLIDES, SINKS, NAME(x). */
 #define LOAD(at) (*(const VECTOR_ANY *)(at))
 
 /* One step of all rows, from the given places. */
@@ -148,6 +148,7 @@ static inline __attribute__((always_inline)) void NAME(all)(
 
 #include "slide.inc.h"
 #include "stack.inc.h"
+#include "sink.inc.h"
 
 #define TILE_NAME(kind, half, nv) NAME(SC_JOIN(SC_JOIN(kind, half), SC_JOIN(x, nv)))
 #define ALL(kind, half, nv, rs, ks, ws)                                                           \
@@ -173,6 +174,8 @@ static inline __attribute__((always_inline)) void NAME(all)(
         } else if (kind == SC_SPREAD && half <= STACK_HALF && s->lines > 1 &&                     \
                    s->line[1].x - s->line[0].x == s->rs)                                          \
             NAME(stack)(half, nv, item, items, pair, pairs, s);                                   \
+        else if (kind == SC_LANES && SINKS(half, nv) && s->rs == 1)                               \
+            NAME(sink)(half, nv, item, items, pair, pairs, s);                                    \
         else ALL(kind, half, nv, s->rs, s->ks, s->ws);                                            \
     }
 

@@ -8,6 +8,7 @@ REGION_BEGIN("avx2,fma")
 #define SHORTER NULL
 #define STACK_HALF 0
 #define SLIDES 0 /* 6 sums are too few, 12 leave too few registers */
+#define SINKS(half, nv) 0
 #include "table.inc.h"
 REGION_END
 #endif

@@ -39,6 +39,7 @@ cdef enum:
     BLOCK_TILES = 28          # Winograd
     HELD_TARGETS = 64         # Winograd: those whose products are held at once
     SHARE_BYTES = 384 * 1024  # sums of one task of the weight gradient
+    SINK_HALF = 5             # rows of half a tile of two vectors that the registers hold there
     SHARES = 16               # weight gradient: tasks to aim at, for any number of threads
 
 
@@ -336,6 +337,8 @@ cdef inline idx choose_shares(Sweep *s, const Extents *e) noexcept nogil:
     s.source_chunk = min(s.sources, 128 if taps > 1 else 256)
     if s.planes:
         s.half = best_half(s, e.joined, taps // e.joined, min(s.targets, <idx>2))
+        if s.stacked and s.targets > 1 and s.half > SINK_HALF:
+            s.half = ceil_div(e.joined, ceil_div(e.joined, <idx>SINK_HALF))
         s.source_chunk = 1
         s.source_chunk = max(1, min(min(s.sources, <idx>FEW_CHANNELS),
                                     SHARE_BYTES // (s.panels * share_bytes(s, e))))

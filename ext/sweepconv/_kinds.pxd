@@ -13,6 +13,8 @@ cdef enum:
     MOST_READS = 13           # of an element of a depthwise source that is read where it lies
     # Costs in hundredths of a vector multiply-add:
     LONE_VECTOR = 115         # of a step where a tile is one vector wide, or lanes are groups
+    SINK_VECTORS = 4          # of a line in the weight gradient
+    SINK_COST = 125           # of a tap of a target there
     STACK_COST = 130          # of a tap of one target where rows of a tile are rows of the image
     CROSS_COST = 115          # of a tap of a target whose lanes are pixels
     TURN = 150                # to transpose an element
@@ -32,11 +34,15 @@ cdef inline bint line_vectors(const Sweep *s) noexcept nogil:
     return s.tile.vector * s.tile.itemsize >= CACHE_LINE
 
 
-cdef inline bint stacks(const Sweep *s, const Extents *e) noexcept nogil:
-    """Whether rows of a tile should be rows of the image: taps of one filter stand below each
-    other, and whole vectors are hardly wider than the image."""
-    return (s.tile.stack > 0 and s.targets == s.sources == 1 and e.stride[1] == 1
-            and e.span[1] == e.taps[1] and e.least_taps[1] > 1 and e.outputs[1] >= s.tile.stack
+cdef inline bint stacks(const Sweep *s, const Extents *e, bint gathers) noexcept nogil:
+    """Whether rows of a tile should be rows of the image, or its halves lines of taps: they stand
+    below each other, and whole vectors are hardly wider than the image."""
+    if not (s.tile.stack > 0 and e.outputs[1] >= s.tile.stack and e.stride[1] == 1
+            and e.span[1] == e.taps[1] and e.least_taps[1] > 1):
+        return False
+    if not gathers:
+        return e.outputs[2] >= SINK_VECTORS * s.tile.vector
+    return (s.targets == s.sources == 1
             and 4 * stacked_width(e.outputs[2], s.tile.nb, True) <= 5 * e.outputs[2])
 
 
@@ -52,14 +58,16 @@ cdef inline idx planes_cost(const Sweep *s, const Extents *e, bint gathers) noex
     if gathers:
         cost = s.targets * <idx>CROSS_COST
         if s.targets == 1:
-            cost = STACK_COST if stacks(s, e) else single_cost(s, e)
+            cost = STACK_COST if stacks(s, e, True) else single_cost(s, e)
         cost += lanes * (OPEN_PLANE + OPEN_PLANES // max(s.sources, 1)) // (
             pixels * max(filter_panel_steps(e), <idx>1))
     elif e.stride[2] > 1:
         return -1
     else:
         cost = 200 if s.targets == 1 else 115 * ceil_div(s.targets, 2) * 2
-        if line_vectors(s) and s.targets > 1:
+        if stacks(s, e, False):
+            cost = SINK_COST if s.targets == 1 else cost
+        elif line_vectors(s) and s.targets > 1:
             cost = cost * 8 // 5
         if e.joined == 1:
             cost *= 2
@@ -132,7 +140,7 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last
         s.kind = SC_LANES if not gathers else SC_SPREAD if s.targets == 1 else SC_CROSS
         s.planes, s.lanes, s.rows = True, 1, s.targets
         s.columns = max(s.targets, 1) if gathers else 2
-        s.stacked = s.kind == SC_SPREAD and stacks(s, e)
+        s.stacked = s.kind != SC_CROSS and stacks(s, e, gathers)
         s.shifted = s.kind == SC_SPREAD and not s.stacked and single_cost(s, e) < SPREAD_COST
         set_groups(s)
     elif c.groups < c.values and s.all_groups > 1:

@@ -64,19 +64,37 @@ cdef inline void pack_dy(const Sweep *s, const Block *b, const Planes *p, const 
                         s.tile.nb // 2)
 
 
+cdef inline void place_half(const Sweep *s, const Planes *p, const PlaneShare *h, const idx *taps,
+                            idx half, idx to, idx n, sc_pair *pair) noexcept nogil:
+    """Half number n of the tiles: what number `half` of the sums, [source][tap group][halves], are
+    of, to number `to` of them."""
+    cdef idx groups = h.taps // h.joined
+    pair += n // 2
+    pair.to[n % 2] = pair.start[n % 2] = to * s.half * s.tile.nb * s.tile.itemsize
+    pair.x[n % 2] = (half // h.halves // groups * p.channel
+                     + taps[half // h.halves % groups * h.joined]
+                     + half % h.halves * s.half) * s.tile.itemsize
+
+
 cdef inline idx find_plane_pairs(const Sweep *s, const Planes *p, const PlaneShare *h,
                                  const idx *taps, sc_pair *pair) noexcept nogil:
-    """Tiles of any two halves, and how many; an odd last half comes twice, the second time into
-    room at the end of the sums."""
-    cdef idx size = s.half * s.tile.nb * s.tile.itemsize, groups = h.taps // h.joined, i, base
-    cdef idx count = h.sources * groups * h.halves
-    for i in range(ceil_div(count, 2) * 2):
-        base = min(i, count - 1)
-        pair[i // 2].to[i % 2] = pair[i // 2].start[i % 2] = i * size
-        pair[i // 2].x[i % 2] = (base // h.halves // groups * p.channel
-                                 + taps[base // h.halves % groups * h.joined]
-                                 + base % h.halves * s.half) * s.tile.itemsize
-    return ceil_div(count, 2)
+    """Tiles of halves one below the other, and of those then left any two; how many.  If one is
+    alone it comes second, and the half above it once more, into room at the end of the sums."""
+    cdef idx rows = max(h.phase[1].taps, <idx>1), row = h.phase[2].taps // h.joined * h.halves
+    cdef idx count = h.sources * (h.taps // h.joined) * h.halves, n = 0, above, i, j
+    for i in range(count // rows):  # columns of halves, from one plane of taps to the next
+        above = i // row * rows * row + i % row
+        for j in range(rows // 2 * 2):
+            place_half(s, p, h, taps, above + j * row, above + j * row, n, pair)
+            n += 1
+    for i in range(count // rows if rows % 2 else 0):
+        above = (i // row * rows + rows - 1) * row + i % row
+        if i + 1 == count // rows and n % 2 == 0:
+            place_half(s, p, h, taps, above - row if rows > 1 else above, count, n, pair)
+            n += 1
+        place_half(s, p, h, taps, above, above, n, pair)
+        n += 1
+    return n // 2
 
 
 cdef inline void planes_reduce_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
@@ -106,7 +124,7 @@ cdef inline void planes_reduce_task(const Sweep *s, idx task, char *scratch) noe
         find_block(s, block, place)
         if not cut_block(&b, h.phase, s.batch, s.size, place):
             continue
-        find_planes(&b, nb // 2, False, &p)
+        find_planes(&b, nb // 2, s.stacked, &p)
         plane_taps(&b, &p, taps)
         steps.len, steps.lines = ceil_div(p.length, nb // 2), count_lines(&b, &p)
         for i in range(steps.lines):
