@@ -191,6 +191,24 @@ def test_move(isa: str, dtype: Any, order: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_weave(isa: str, dtype: Any) -> None:
+    """Into every second place of a row, at odd addresses: all else stays, also behind the last."""
+    item = np.dtype(dtype).itemsize
+    rng = np.random.default_rng(0)
+    source, blank = (rng.integers(0, 256, ROOM, np.uint8) for _ in range(2))
+    for rows in range(4):
+        for cols in range(4 * BLOCK + 3):
+            to = (65, (2 * cols + 1) * item, 2 * item)
+            start = (66, cols * item + 3, item)
+            target, want = blank.copy(), blank.copy()
+            into, elements = (np.ndarray((rows, cols), f"u{item}", memory.data, first, step)
+                              for memory, (first, *step) in ((want, to), (source, start)))
+            into[...] = elements
+            _kernels.call_move(item, target.data, *to, source.data, *start, rows, cols, weave=True)
+            assert np.array_equal(target, want), f"{rows} x {cols}"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0), (1, 0), (0, 1), (0, 20), (20, 0)])
 def test_move_of_nothing(isa: str, dtype: Any, shape: tuple[int, int]) -> None:
     rows, cols = shape

@@ -27,11 +27,14 @@ typedef T LANE __attribute__((vector_size(16), aligned(1), may_alias));
 #define EVEN(e) (2 * (e))
 #define LOW(e) ((e) % 2 * SIDE + (e) / PER * PER + (e) % PER / 2) /* low halves of lanes, in turn */
 #define HIGH(e) (LOW(e) + PER / 2)
+#define BETWEEN(e) ((e) % 2 ? SIDE + (e) : (e) / 2) /* one, then one of the second block, ... */
+#define BETWEEN_LATER(e) ((e) % 2 ? SIDE + (e) : (SIDE + (e)) / 2)
 
 #include "tile.inc.h"
 #include "blend.inc.h"
 
 #define MOVE NAME(move)
+#define WEAVE NAME(weave)
 #define ADD NAME(add)
 #define FINITE NAME(finite)
 #include "move.inc.h"
@@ -53,8 +56,8 @@ typedef T LANE __attribute__((vector_size(16), aligned(1), may_alias));
         .tile = {KIND(SC_OUTER), KIND(SC_LANES), KIND(SC_SPREAD), KIND(SC_EACH), KIND(SC_CROSS)}, \
         .blend = {NAME(blend_SC_DATA2), NAME(blend_SC_FILTER2), NAME(blend_SC_OUTPUT2),           \
                   NAME(blend_SC_DATA4), NAME(blend_SC_FILTER4), NAME(blend_SC_OUTPUT4)},          \
-        .move = MOVE, .add = ADD, .finite = FINITE, .best = BEST, .total = TOTAL,                 \
-        .divide = DIVIDE, .peak = PEAK,                                                           \
+        .move = MOVE, .weave = WEAVE, .add = ADD, .finite = FINITE,                               \
+        .best = BEST, .total = TOTAL, .divide = DIVIDE, .peak = PEAK,                             \
     }
 #define WIDEST 1
 static const sc_tiles NAME(narrow) = TABLE(TALL_HALF, NB / 2, &NAME(narrow));
@@ -76,6 +79,8 @@ const sc_tiles TILES_OF(ISA) = TABLE(MOST_HALF, NB, &NAME(narrow));
 #undef EVEN
 #undef LOW
 #undef HIGH
+#undef BETWEEN
+#undef BETWEEN_LATER
 #undef LOAD
 #undef BLEND
 #undef TILE_NAME
@@ -87,6 +92,7 @@ const sc_tiles TILES_OF(ISA) = TABLE(MOST_HALF, NB, &NAME(narrow));
 #undef KIND_2
 #undef TABLE
 #undef MOVE
+#undef WEAVE
 #undef ADD
 #undef FINITE
 #undef BEST

@@ -67,6 +67,11 @@ typedef void (*sc_blend)(void *to, ptrdiff_t to_row, ptrdiff_t to_step, const vo
 typedef void (*sc_move)(void *dst, ptrdiff_t dst_row, ptrdiff_t dst_col, const void *src,
                         ptrdiff_t src_row, ptrdiff_t src_col, ptrdiff_t rows, ptrdiff_t cols);
 
+/* dst[r][2*c] = src[r][c], columns in elements and rows in bytes.  What stands between the first and
+ * the last of a row of dst is written as well, as it was: it must be of the same thread. */
+typedef void (*sc_weave)(void *dst, ptrdiff_t dst_row, const void *src, ptrdiff_t src_row,
+                         ptrdiff_t rows, ptrdiff_t cols);
+
 /* dst[i] += src[i], i < n. */
 typedef void (*sc_add)(void *dst, const void *src, ptrdiff_t n);
 
@@ -106,6 +111,7 @@ typedef struct sc_tiles {
     sc_tile tile[SC_KINDS][2][SC_MOST_HALF]; /* [one or two vectors wide - 1][half - 1] */
     sc_blend blend[SC_BLENDS];
     sc_move move;
+    sc_weave weave;
     sc_add add;
     sc_finite finite;
     sc_best best;

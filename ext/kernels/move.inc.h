@@ -3,7 +3,8 @@
  * One axis contiguous on both sides is a copy of rows, or of every second value of them; contiguous
  * on opposite sides a transposition by square blocks in registers; all else goes element by element.
  * Parameters: T, T_ANY (T at any address), BLOCK (vector of SIDE elements), LANE (of PER), LANES,
- * VECTOR, NB, EACH, SAME, EVEN, LOW and HIGH, and the names MOVE, ADD, FINITE, NAME(x). */
+ * VECTOR, NB, EACH, SAME, EVEN, LOW, HIGH, BETWEEN and BETWEEN_LATER, and the names MOVE, WEAVE, ADD,
+ * FINITE, NAME(x). */
 
 #ifndef SWEEPCONV_FETCH
 #define SWEEPCONV_FETCH
@@ -130,6 +131,26 @@ static void MOVE(void *dst_, ptrdiff_t dst_row, ptrdiff_t dst_col, const void *s
             for (ptrdiff_t c = 0; c < cols; c++)
                 *(T_ANY *)(dst + r * dst_row + c * dst_col) =
                     *(const T_ANY *)(src + r * src_row + c * src_col);
+    }
+}
+
+/* Two blocks of dst at a time, whose second values stay; not the last, behind which dst may end. */
+static void WEAVE(void *dst_, ptrdiff_t dst_row, const void *src_, ptrdiff_t src_row,
+                  ptrdiff_t rows, ptrdiff_t cols)
+{
+    char *dst = dst_;
+    const char *src = src_;
+    for (ptrdiff_t r = 0; r < rows; r++, dst += dst_row, src += src_row) {
+        T_ANY *d = (T_ANY *)dst;
+        const T_ANY *s = (const T_ANY *)src;
+        ptrdiff_t c = 0;
+        for (; c + SIDE < cols; c += SIDE) {
+            BLOCK *low = (BLOCK *)(d + 2 * c), *high = low + 1;
+            const BLOCK each = *(const BLOCK *)(s + c);
+            *low = __builtin_shufflevector(each, *low, EACH(BETWEEN));
+            *high = __builtin_shufflevector(each, *high, EACH(BETWEEN_LATER));
+        }
+        for (; c < cols; c++) d[2 * c] = s[c];
     }
 }
 

@@ -32,6 +32,7 @@ cdef enum:
     FEW_READS = 4             # so few that elements are hardly found in the first-level cache again
     LANE_PART_PIXELS = 784
     PLANE_BYTES = 512 * 1024  # planes of a block and its sums: half of them in the second level
+    WOVEN_BYTES = 256 * 1024  # of the target, of a task whose boxes' outputs lie between each other
     LEAST_PLANE = 512         # pixels
     MOST_PLANE = 16384
     TASK_TARGETS = 256        # filters' targets that share one packing of the source
@@ -229,6 +230,10 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
     pixels = most
     s.chunk = max(TASK_TARGETS // s.columns, 1)
     s.group_chunk = max(TASK_TARGETS // max(s.lanes * s.targets, 1), 1)
+    if s.planes and s.box_chunk > 1:  # what boxes write by turns stays in the second-level cache
+        choose_blocks(s, e, pixels)
+        s.group_chunk = max(min(s.group_chunk, WOVEN_BYTES // max(
+            most_pixels(s) * s.box_chunk * s.targets * s.tile.itemsize, <idx>1)), <idx>1)
     while True:
         choose_blocks(s, e, pixels)
         s.chunks = ceil_div(s.panels, s.chunk)
@@ -271,7 +276,8 @@ cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
         lay_out_planes(s, e)
         return
     lay_out(s, max(source_panel(s, e, widest_block(s, e)) * s.wide, pack_scratch(s, e)),
-            s.items * slots(s) * row, slots(s) * row if s.accumulate else 0,
+            s.items * slots(s) * row,
+            slots(s) * row if s.accumulate or s.box_chunk > 1 else 0,
             sizeof(Runs) + 2 * (most_pixels(s) + 2) * sizeof(Run)
             + (most_pixels(s) // 2 + 3) * (sizeof(Pair) + sizeof(sc_pair)),
             (filter_panel_steps(e) + 1) * sizeof(idx),

@@ -11,14 +11,14 @@ from libc.string cimport memset
 from sweepconv._ahead cimport ask_block, ask_nothing, ask_rows, pass_steps
 from sweepconv._box cimport Block, Phase, box_taps, ceil_div, idx, is_panel, tap_starts
 from sweepconv._kernels cimport sc_item, sc_line, sc_steps
-from sweepconv._panel cimport Columns, move_columns, move_pixels, pack_source
+from sweepconv._panel cimport Columns, move_columns, move_pixels, pack_source, weave_pixels
 from sweepconv._pieces cimport lies_inside, next_piece
 from sweepconv._items cimport Item, Sums, strip_items, sum_strips
 from sweepconv._runs cimport Pair, Runs, aim_pairs, find_lines, find_runs
 from sweepconv._task cimport (
     INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, best_run, channel_block,
     cut_task, fills, find_bias, first_source, first_target, most_vectors, move_panel,
-    panel_vectors, source_columns, tap_block, target_columns,
+    panel_vectors, source_columns, tap_block, target_columns, weaves,
 )
 
 cdef enum:
@@ -103,7 +103,10 @@ cdef inline void write_pixels(const Sweep *s, const Block *b, const Item *item,
     if s.accumulate:
         move_pixels(s.tile, b, &s.target, first, &c, spare, True)
         s.tile.add(item.pixels, spare, b.pixels * s.tile.nb)
-    move_pixels(s.tile, b, &s.target, first, &c, item.pixels, False)
+    if weaves(s, b):
+        weave_pixels(s.tile, b, &s.target, first, &c, item.pixels, spare)
+    else:
+        move_pixels(s.tile, b, &s.target, first, &c, item.pixels, False)
 
 
 cdef inline idx items_at_once(const Sweep *s, const Block *b, idx items, idx count,

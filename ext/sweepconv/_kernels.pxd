@@ -51,6 +51,8 @@ cdef extern from "kernels.h" nogil:
     ctypedef void (*sc_move)(void *dst, Py_ssize_t dst_row, Py_ssize_t dst_col, const void *src,
                              Py_ssize_t src_row, Py_ssize_t src_col, Py_ssize_t rows,
                              Py_ssize_t cols) noexcept nogil
+    ctypedef void (*sc_weave)(void *dst, Py_ssize_t dst_row, const void *src, Py_ssize_t src_row,
+                              Py_ssize_t rows, Py_ssize_t cols) noexcept nogil
     ctypedef void (*sc_add)(void *dst, const void *src, Py_ssize_t n) noexcept nogil
     ctypedef int (*sc_finite)(const void *src, Py_ssize_t n) noexcept nogil
 
@@ -77,6 +79,7 @@ cdef extern from "kernels.h" nogil:
         sc_tile tile[5][2][7]
         sc_blend blend[6]
         sc_move move
+        sc_weave weave
         sc_add add
         sc_finite finite
         sc_best best

@@ -91,15 +91,21 @@ def call_outer(int vectors, Py_ssize_t itemsize, acc, init, xa, xb, Py_ssize_t r
 
 def call_move(Py_ssize_t itemsize, dst, Py_ssize_t dst_at, Py_ssize_t dst_row, Py_ssize_t dst_col,
               src, Py_ssize_t src_at, Py_ssize_t src_row, Py_ssize_t src_col, Py_ssize_t rows,
-              Py_ssize_t cols):
-    """Run one move between two contiguous buffers, from byte `src_at` to byte `dst_at`."""
+              Py_ssize_t cols, bint weave=False):
+    """Run one move between two contiguous buffers, from byte `src_at` to byte `dst_at`; or a weave,
+    whose columns are as its contract has them."""
     cdef Py_buffer d, s
+    cdef const sc_tiles *t = active_tiles(itemsize)
     PyObject_GetBuffer(dst, &d, PyBUF_WRITABLE)
     try:
         PyObject_GetBuffer(src, &s, PyBUF_SIMPLE)
         try:
-            active_tiles(itemsize).move(<char *>d.buf + dst_at, dst_row, dst_col,
-                                        <char *>s.buf + src_at, src_row, src_col, rows, cols)
+            if weave:
+                t.weave(<char *>d.buf + dst_at, dst_row, <char *>s.buf + src_at, src_row, rows,
+                        cols)
+            else:
+                t.move(<char *>d.buf + dst_at, dst_row, dst_col, <char *>s.buf + src_at, src_row,
+                       src_col, rows, cols)
         finally:
             PyBuffer_Release(&s)
     finally:

@@ -197,6 +197,23 @@ cdef inline void move_pixels(const sc_tiles *t, const Block *b, const Array *y, 
         flat += length
 
 
+cdef inline void weave_pixels(const sc_tiles *t, const Block *b, const Array *y, idx first,
+                              const Columns *c, const char *panel, char *spare) noexcept nogil:
+    """Outputs of the block to every second place of rows of y, where channels are rows: by way of
+    `spare`, as large as the panel."""
+    cdef idx steps[AXES]
+    cdef idx length, pace, flat = 0, row = t.nb * t.itemsize, i
+    target_steps(b, y, steps)
+    merge(b.n, steps, b.pixels, &length, &pace)
+    while flat < b.pixels:
+        for i in range(c.repeat):
+            t.move(spare, length * t.itemsize, t.itemsize, panel + flat * row + i * c.pitch,
+                   t.itemsize, row, c.count, length)
+            t.weave(target_at(b, y, steps, flat) + first * y.channel + i * c.repeat_step, c.step,
+                    spare, length * t.itemsize, c.count, length)
+        flat += length
+
+
 cdef inline idx axis_offset(const Phase *phase, const Filters *w, int a, idx i) noexcept nogil:
     """What tap number i of axis a adds to it."""
     return phase.tap[i] * w.tap[a] + phase.filter[i] * w.bank[a]

@@ -19,7 +19,7 @@ from sweepconv._runs cimport find_lines
 from sweepconv._shifts cimport pack_shifts, shift_steps, shifted_at
 from sweepconv._task cimport (
     FEW_TARGETS, INIT, LINES, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, channel_block, cut_task,
-    find_box, spread_bias, tap_block,
+    find_box, spread_bias, tap_block, weaves,
 )
 
 
@@ -213,12 +213,22 @@ cdef inline void write_planes(const Sweep *s, const Block *b, const Planes *p, i
             if s.accumulate:
                 add_old(s, to, steps, height, width, at, sum_row, spare)
             if height > 1:
-                s.tile.move(to, steps[2], steps[3], at, sum_row, itemsize, height, width)
+                write_rows(s, b, to, steps[2], at, sum_row, height)
             elif r == 0:  # all targets at once
-                s.tile.move(to, channel, steps[3], at, p.to_row * itemsize, itemsize,
-                            1 if s.accumulate else s.targets, width)
+                write_rows(s, b, to, channel, at, p.to_row * itemsize,
+                           1 if s.accumulate else s.targets)
             elif s.accumulate:
-                s.tile.move(to, channel, steps[3], at, p.to_row * itemsize, itemsize, 1, width)
+                write_rows(s, b, to, channel, at, p.to_row * itemsize, 1)
+
+
+cdef inline void write_rows(const Sweep *s, const Block *b, char *to, idx to_row,
+                            const char *sums, idx sum_row, idx rows) noexcept nogil:
+    """Rows of w."""
+    if weaves(s, b):
+        s.tile.weave(to, to_row, sums, sum_row, rows, b.n[3])
+    else:
+        s.tile.move(to, to_row, b.phase[2].step * s.target.space[2], sums, sum_row,
+                    s.tile.itemsize, rows, b.n[3])
 
 
 cdef inline void add_old(const Sweep *s, const char *old, const idx *steps, idx height, idx width,

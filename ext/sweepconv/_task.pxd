@@ -266,6 +266,12 @@ cdef inline bint pixels_collide(const Sweep *s) noexcept nogil:
     return s.source.space[2] % 2048 == 0
 
 
+cdef inline bint weaves(const Sweep *s, const Block *b) noexcept nogil:
+    """Whether rows of a block take every second place of the target, and what stands between is of
+    the same task, since one makes all boxes: see `sc_weave`."""
+    return (b.phase[2].step == 2 and s.target.space[2] == s.tile.itemsize and s.box_chunk > 1)
+
+
 cdef inline idx first_source(const Sweep *s, idx group) noexcept nogil:
     return group * s.lanes * s.sources
 
