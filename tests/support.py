@@ -170,6 +170,10 @@ FEW = [
     Case((2, 4, 7, 20, 24), (30, 4, 2, 3, 3), padding=1, padding_mode="reflect", dtype="float32"),
     Case((3, 2, 900), (17, 2, 9), dilation=2, padding="same"),
     Case((1, 11, 64, 40), (40, 11, 3, 3), dtype="float32"),
+    # Every second place of a row of dx: of several blocks, of one or two places, of planes.
+    Case((1, 24, 1700), (20, 24, 3), stride=2, padding=1, dtype="float32"),
+    Case((2, 24, 9, 2), (20, 24, 3, 2), stride=2, padding=(1, 0), dtype="float32"),
+    Case((2, 5, 8, 31), (40, 5, 3, 4), stride=2, padding=(1, 2), bias=True),
     # Lines so long that all but their ends is read and written where it lies.
     Case((1, 1, 61, 170), (1, 1, 5, 5), padding=2, bias=True, dtype="float32"),
     Case((2, 3, 20, 131), (3, 1, 3, 3), padding=((0, 1), (2, 0)), groups=3),

@@ -202,9 +202,8 @@ cdef inline void weave_pixels(const sc_tiles *t, const Block *b, const Array *y,
     """Outputs of the block to every second place of rows of y, where channels are rows: by way of
     `spare`, as large as the panel."""
     cdef idx steps[AXES]
-    cdef idx length, pace, flat = 0, row = t.nb * t.itemsize, i
+    cdef idx length = b.n[AXES - 1], flat = 0, row = t.nb * t.itemsize, i
     target_steps(b, y, steps)
-    merge(b.n, steps, b.pixels, &length, &pace)
     while flat < b.pixels:
         for i in range(c.repeat):
             t.move(spare, length * t.itemsize, t.itemsize, panel + flat * row + i * c.pitch,

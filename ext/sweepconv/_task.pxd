@@ -268,8 +268,10 @@ cdef inline bint pixels_collide(const Sweep *s) noexcept nogil:
 
 cdef inline bint weaves(const Sweep *s, const Block *b) noexcept nogil:
     """Whether rows of a block take every second place of the target, and what stands between is of
-    the same task, since one makes all boxes: see `sc_weave`."""
-    return (b.phase[2].step == 2 and s.target.space[2] == s.tile.itemsize and s.box_chunk > 1)
+    the same task, or nobody's: see `sc_weave`.  A task has all boxes, and the same part of both
+    phases, if there are no more."""
+    return (b.phase[2].step == 2 and s.target.space[2] == s.tile.itemsize and s.box_chunk > 1
+            and s.phase_count[2] <= 2)
 
 
 cdef inline idx first_source(const Sweep *s, idx group) noexcept nogil:
