@@ -40,7 +40,7 @@ cdef enum:
     BLOCK_TILES = 28          # Winograd
     HELD_TARGETS = 64         # Winograd: those whose products are held at once
     SHARE_BYTES = 384 * 1024  # sums of one task of the weight gradient
-    SINK_HALF = 5             # rows of half a tile of two vectors that the registers hold there
+    SINK_HALF = 5             # rows of half a tile of two vectors, as SINKS of x86_avx512.c has it
     SHARES = 16               # weight gradient: tasks to aim at, for any number of threads
 
 
@@ -209,6 +209,13 @@ cdef inline void share_evenly(Sweep *s, const Extents *e, idx pixels, int thread
         choose_blocks(s, e, pixels)
 
 
+cdef inline idx woven_groups(const Sweep *s) noexcept nogil:
+    """Groups of which a block's outputs of all boxes, which these write by turns, stay in the
+    second-level cache; one at least."""
+    cdef idx group = most_pixels(s) * s.box_chunk * s.targets * s.tile.itemsize
+    return max(WOVEN_BYTES // max(group, <idx>1), <idx>1)
+
+
 cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Large tasks, for the caches, but two for each thread where the work allows it."""
     cdef idx most = LANE_PIXELS if s.lanes > 1 else BLOCK_PIXELS, pixels, reach
@@ -230,12 +237,10 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
     pixels = most
     s.chunk = max(TASK_TARGETS // s.columns, 1)
     s.group_chunk = max(TASK_TARGETS // max(s.lanes * s.targets, 1), 1)
-    if s.planes and s.box_chunk > 1:  # what boxes write by turns stays in the second-level cache
-        choose_blocks(s, e, pixels)
-        s.group_chunk = max(min(s.group_chunk, WOVEN_BYTES // max(
-            most_pixels(s) * s.box_chunk * s.targets * s.tile.itemsize, <idx>1)), <idx>1)
     while True:
         choose_blocks(s, e, pixels)
+        if s.planes and s.box_chunk > 1:
+            s.group_chunk = min(s.group_chunk, woven_groups(s))
         s.chunks = ceil_div(s.panels, s.chunk)
         s.chunk = ceil_div(s.panels, max(s.chunks, 1))
         s.group_chunks = ceil_div(s.groups, s.group_chunk)

@@ -65,7 +65,7 @@ cdef struct Sweep:
     idx half                # rows of half a tile, where it is fixed
     idx rows                # planes: targets of a filter panel
     bint shifted            # planes: filters have shifted copies too, see _shifts.pxd
-    bint stacked            # planes: rows of a tile are rows of the image
+    bint stacked            # planes: rows of a tile are image rows, or its halves lines of taps
     idx source_chunk        # weight gradient: sources of a task
     idx source_chunks
     idx parts               # weight gradient: parts of the pixels
