@@ -72,7 +72,7 @@ static inline __attribute__((always_inline)) void NAME(sink_one)(
                               s->rs);
         line += lines;
     }
-    NAME(finish)(half, nv, sum, item, pair, s);
+    NAME(finish)(0, 2, half, nv, sum, item, pair, s);
 }
 
 static inline __attribute__((always_inline)) void NAME(sink)(

@@ -2,63 +2,78 @@
  * at one step, the row before it reads at the next.  So each vector of x is loaded once for HELD steps,
  * whose vectors of w stay in registers, and it hardly counts where loads cross lines of the cache.
  *
- * The sums are those of tile.inc.h, bit by bit; the vectors of a row are summed one after the other.
+ * Two strips of rows are summed at once.  Of long sums they are the two halves, a vector of a row after
+ * the other, since these share w; of short ones both vectors of a half, so that the lines of the cache
+ * which a row of the target fills are written together.  The sums are those of tile.inc.h, bit by bit.
  * Parameters: T, VECTOR, TALL_HALF, NAME(x). */
 #ifndef SWEEPCONV_HELD
 #define SWEEPCONV_HELD
-enum { HELD = 3 }; /* 21 loads for 42 multiply-adds, in the place of 15 for 14 */
+enum { HELD = 3, SHORT_SUM = 16 }; /* 21 loads for 42 multiply-adds, in the place of 15 for 14 */
 #endif
 
-/* `steps` steps of all rows of both halves, from the given places. */
+/* `steps` steps of all rows of both strips, which read from x on. */
 static inline __attribute__((always_inline)) void NAME(hold)(
-    const int steps, const int half, VECTOR (*sum)[2], const T *xa, const T *xb, const ptrdiff_t pace,
-    const T *w, const ptrdiff_t ws)
+    const int steps, const int half, const int nv, VECTOR (*sum)[2], const T *const *x,
+    const ptrdiff_t pace, const T *w, const ptrdiff_t ws)
 {
-    VECTOR held[HELD];
-    UNROLL for (int k = 0; k < steps; k++) {
-        held[k] = LOAD(w + k * ws);
-        LOADED(held[k]);
-    }
+    enum { VL = sizeof(VECTOR) / sizeof(T) };
+    VECTOR held[HELD][2];
+    UNROLL for (int k = 0; k < steps; k++)
+        UNROLL for (int v = 0; v < nv; v++) {
+            held[k][v] = LOAD(w + k * ws + v * VL);
+            LOADED(held[k][v]);
+        }
     UNROLL for (int i = 0; i < half + steps - 1; i++)
-        UNROLL for (int h = 0; h < 2; h++) {
-            VECTOR each = LOAD((h ? xb : xa) + i * pace);
+        UNROLL for (int g = 0; g < 2; g++) {
+            const int v = nv == 2 ? g : 0, first = nv == 2 ? 0 : g * half;
+            VECTOR each = LOAD(x[g] + i * pace);
             LOADED(each);
             UNROLL for (int k = steps - 1; k >= 0; k--)
-                if (i >= k && i - k < half) sum[h * half + i - k][0] += each * held[k];
+                if (i >= k && i - k < half) sum[first + i - k][v] += each * held[k][v];
         }
 }
 
-/* One vector of all rows, for lines of which `rest` steps remain after as many HELD as there are. */
-static inline __attribute__((always_inline)) void NAME(slide_one)(
-    const int half, const int rest, const sc_item *item, const sc_pair *pair, const sc_steps *s)
+/* Both strips, which are `nv` vectors wide, from half `first` on, for lines of which `rest` steps remain
+ * after as many HELD as there are. */
+static inline __attribute__((always_inline)) void NAME(slide_two)(
+    const int first, const int half, const int nv, const int rest, const sc_item *item,
+    const sc_pair *pair, const sc_steps *s)
 {
+    enum { VL = sizeof(VECTOR) / sizeof(T) };
+    const int halves = 3 - nv;
     const ptrdiff_t pace = s->ks, ws = s->ws;
     VECTOR sum[2 * TALL_HALF][2];
-    UNROLL for (int i = 0; i < 2 * half; i++) sum[i][0] = (VECTOR){0};
+    UNROLL for (int i = 0; i < halves * half; i++)
+        UNROLL for (int v = 0; v < nv; v++) sum[i][v] = (VECTOR){0};
     for (const sc_line *line = s->line, *end = line + s->lines; line < end; line++) {
-        const T *xa = NAME(line_at)(item, pair, 0, line);
-        const T *xb = NAME(line_at)(item, pair, 1, line);
+        const T *x[2] = {NAME(line_at)(item, pair, first, line)};
         const T *w = (const T *)item->w + line->w;
+        x[1] = nv == 2 ? x[0] + VL : NAME(line_at)(item, pair, 1, line);
         for (ptrdiff_t k = s->len; k >= HELD; k -= HELD) {
-            NAME(hold)(HELD, half, sum, xa, xb, pace, w, ws);
-            xa += HELD * pace;
-            xb += HELD * pace;
+            NAME(hold)(HELD, half, nv, sum, x, pace, w, ws);
+            x[0] += HELD * pace;
+            x[1] += HELD * pace;
             w += HELD * ws;
         }
-        NAME(hold)(rest, half, sum, xa, xb, pace, w, ws);
+        NAME(hold)(rest, half, nv, sum, x, pace, w, ws);
     }
-    NAME(finish)(half, 1, sum, item, pair, s);
+    NAME(finish)(first, halves, half, nv, sum, item, pair, s);
 }
 
 static inline __attribute__((always_inline)) void NAME(slide)(
     const int half, const int nv, const int rest, const sc_item *item, ptrdiff_t items,
     const sc_pair *pair, ptrdiff_t pairs, const sc_steps *s)
 {
+    const int brief = s->lines * s->len <= SHORT_SUM;
     for (ptrdiff_t p = 0; p < pairs; p++)
         for (ptrdiff_t i = 0; i < items; i++) {
             sc_item one = item[i];
-            for (int v = 0; v < nv; v++) {
-                NAME(slide_one)(half, rest, &one, pair + p, s);
+            for (int part = 0; part < nv; part++) {
+                if (nv == 2 && brief) {
+                    NAME(slide_two)(part, half, 2, rest, &one, pair + p, s);
+                    continue;
+                }
+                NAME(slide_two)(0, half, 1, rest, &one, pair + p, s);
                 one.to = (VECTOR *)one.to + 1, one.start = (const VECTOR *)one.start + 1;
                 one.x = (const VECTOR *)one.x + 1, one.w = (const VECTOR *)one.w + 1;
             }

@@ -45,7 +45,7 @@ static inline __attribute__((always_inline)) void NAME(stack_one)(
         else if (lines == 2) NAME(stack_lines)(2, half, nv, sum, xa, xb, w, s);
         else NAME(stack_lines)(HELD, half, nv, sum, xa, xb, w, s);
     }
-    NAME(finish)(half, nv, sum, item, pair, s);
+    NAME(finish)(0, 2, half, nv, sum, item, pair, s);
 }
 
 static inline __attribute__((always_inline)) void NAME(stack)(

@@ -57,22 +57,24 @@ static inline __attribute__((always_inline)) const T *NAME(line_at)(
     return (const T *)((const char *)item->x + pair->x[h]) + line->x;
 }
 
-/* The sums of a tile of `nv` vectors a row, added to `start`, go to their places. */
+/* The sums of `halves` halves of `nv` vectors a row, from half `first` on, added to `start`, go to
+ * their places. */
 static inline __attribute__((always_inline)) void NAME(finish)(
-    const int half, const int nv, VECTOR (*sum)[2], const sc_item *item, const sc_pair *pair,
-    const sc_steps *s)
+    const int first, const int halves, const int half, const int nv, VECTOR (*sum)[2],
+    const sc_item *item, const sc_pair *pair, const sc_steps *s)
 {
     enum { VL = sizeof(VECTOR) / sizeof(T) };
-    /* All places first: to the compiler, each store may change them. */
-    T *const to[2] = {(T *)((char *)item->to + pair->to[0]), (T *)((char *)item->to + pair->to[1])};
-    const T *const start[2] = {(const T *)((const char *)item->start + pair->start[0]),
-                               (const T *)((const char *)item->start + pair->start[1])};
-    const ptrdiff_t to_row = s->to_row, start_row = s->start_row;
-    UNROLL for (int i = 0; i < 2 * half; i++) {
-        const int h = i >= half, r = i - h * half;
-        UNROLL for (int v = 0; v < nv; v++)
-            *(VECTOR_ANY *)(to[h] + r * to_row + v * VL) =
-                sum[i][v] + LOAD(start[h] + r * start_row + v * VL);
+    const ptrdiff_t to_row = s->to_row, start_row = s->start_row; /* a store may change them else */
+    UNROLL for (int h = 0; h < halves; h++) {
+        T *to = (T *)((char *)item->to + pair->to[first + h]);
+        const T *start = (const T *)((const char *)item->start + pair->start[first + h]);
+        UNROLL for (int i = h * half; i < (h + 1) * half; i++) {
+            UNROLL for (int v = 0; v < nv; v++)
+                *(VECTOR_ANY *)(to + v * VL) = sum[i][v] + LOAD(start + v * VL);
+            to += to_row, start += start_row;
+            OPAQUE(to);
+            OPAQUE(start);
+        }
     }
 }
 
@@ -126,7 +128,7 @@ static inline __attribute__((always_inline)) void NAME(one)(
             w += STEPS * ws;
         }
     }
-    NAME(finish)(half, nv, sum, item, pair, s);
+    NAME(finish)(0, 2, half, nv, sum, item, pair, s);
 }
 
 static inline __attribute__((always_inline)) void NAME(all)(
