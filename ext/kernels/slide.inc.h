@@ -4,7 +4,8 @@
  *
  * Two strips of rows are summed at once.  Of long sums they are the two halves, a vector of a row after
  * the other, since these share w; of short ones both vectors of a half, so that the lines of the cache
- * which a row of the target fills are written together.  The sums are those of tile.inc.h, bit by bit.
+ * which a row of the target fills are written together, and of a half that is its own second.  The sums
+ * are those of tile.inc.h, bit by bit.
  * Parameters: T, VECTOR, TALL_HALF, NAME(x). */
 #ifndef SWEEPCONV_HELD
 #define SWEEPCONV_HELD
@@ -65,12 +66,14 @@ static inline __attribute__((always_inline)) void NAME(slide)(
     const sc_pair *pair, ptrdiff_t pairs, const sc_steps *s)
 {
     const int brief = s->lines * s->len <= SHORT_SUM;
-    for (ptrdiff_t p = 0; p < pairs; p++)
+    for (ptrdiff_t p = 0; p < pairs; p++) {
+        const int alone = pair[p].x[0] == pair[p].x[1];
         for (ptrdiff_t i = 0; i < items; i++) {
             sc_item one = item[i];
             for (int part = 0; part < nv; part++) {
-                if (nv == 2 && brief) {
+                if (nv == 2 && (brief || alone)) {
                     NAME(slide_two)(part, half, 2, rest, &one, pair + p, s);
+                    if (alone) break;
                     continue;
                 }
                 NAME(slide_two)(0, half, 1, rest, &one, pair + p, s);
@@ -78,4 +81,5 @@ static inline __attribute__((always_inline)) void NAME(slide)(
                 one.x = (const VECTOR *)one.x + 1, one.w = (const VECTOR *)one.w + 1;
             }
         }
+    }
 }

@@ -9,7 +9,7 @@ pixels, as those of local layers, have sizes of their own in `_cut_banks.pxd`.
 from sweepconv._box cimport AXES, Extents, ceil_div, filter_panel_steps, idx
 from sweepconv._items cimport Item
 from sweepconv._kernels cimport sc_item, sc_line, sc_pair
-from sweepconv._kinds cimport reads
+from sweepconv._kinds cimport reads, reads_little
 from sweepconv._planes cimport channel_pitch, plane_size, stacked_width
 from sweepconv._planes_view cimport pays_to_view
 from sweepconv._runs cimport Pair, Run, Runs
@@ -216,6 +216,11 @@ cdef inline idx woven_groups(const Sweep *s) noexcept nogil:
     return max(WOVEN_BYTES // max(group, <idx>1), <idx>1)
 
 
+cdef inline idx wide_groups(const Sweep *s) noexcept nogil:
+    """Blocks of groups whose sources are packed at once."""
+    return WIDE_GROUPS * s.tile.nb // (2 * s.lanes)
+
+
 cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Large tasks, for the caches, but two for each thread where the work allows it."""
     cdef idx most = LANE_PIXELS if s.lanes > 1 else BLOCK_PIXELS, pixels, reach
@@ -224,7 +229,7 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
     elif pixels_collide(s):
         s.in_place = False
     if s.lanes > 1 and s.sources == 1:
-        s.wide = WIDE_GROUPS * s.tile.nb // (2 * s.lanes)
+        s.wide = wide_groups(s)
         if s.in_place and reads(e) <= FEW_READS:  # whole pixels, as they come from memory
             s.wide = 4 * s.wide
         s.wide = min(s.wide, s.groups)
@@ -345,7 +350,10 @@ cdef inline idx choose_shares(Sweep *s, const Extents *e) noexcept nogil:
     tasks also the pixels into parts.  From the shapes alone, so that bits never change."""
     cdef idx shares, blocks, taps = filter_panel_steps(e)
     cdef idx pixels = LANE_PART_PIXELS if s.lanes > 1 else PART_PIXELS
-    s.source_chunk = min(s.sources, 128 if taps > 1 else 256)
+    s.source_chunk, s.wide = min(s.sources, 128 if taps > 1 else 256), 1
+    if s.lanes > 1 and s.panels == 1 and e.boxes == 1 and reads_little(s, e):
+        s.wide = min(wide_groups(s), s.groups)
+        pixels = min(pixels, <idx>WIDE_BYTES // (s.wide * s.unit))
     if s.planes:
         s.half = best_half(s, e.joined, taps // e.joined, min(s.targets, <idx>2))
         if s.stacked and s.targets > 1 and s.half > SINK_HALF:
@@ -368,7 +376,7 @@ cdef inline idx choose_shares(Sweep *s, const Extents *e) noexcept nogil:
     s.chunk = ceil_div(s.panels, max(s.chunks, 1))
     s.panel_bytes = s.chunk * share_bytes(s, e)
     shares = s.groups * s.source_chunks * s.chunks
-    s.parts = max(1, min(blocks, ceil_div(SHARES, max(e.boxes * shares, 1))))
+    s.parts = max(1, min(blocks, ceil_div(SHARES, max(e.boxes * ceil_div(shares, s.wide), 1))))
     return shares
 
 
@@ -383,7 +391,7 @@ cdef inline void lay_out_reduce(Sweep *s, const Extents *e) noexcept nogil:
                 (plane + 2 * s.tile.nb) * s.tile.itemsize, share_pairs(s, e),
                 (filter_panel_steps(e) + 1) * sizeof(idx), (lines + 1) * sizeof(sc_line), 0)
         return
-    lay_out(s, max(source_panel(s, e, s.source_chunk),
+    lay_out(s, max(source_panel(s, e, s.source_chunk) * s.wide,
                    filter_panel_steps(e) * s.source_chunk * row),
             max(most_pixels(s) * row, share_bytes(s, e)), 0, share_pairs(s, e),
             (filter_panel_steps(e) + 1) * sizeof(idx), (most_pixels(s) + 1) * sizeof(sc_line), 0)

@@ -147,15 +147,15 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last
         s.kind, s.lanes, s.columns = SC_LANES, lanes, 2
         if s.targets == 1 and s.all_groups > lanes:
             s.kind, s.lanes, s.columns = SC_EACH, 2 * lanes, 1
-        s.in_place = gathers and last and pays_in_place(s, e)
+        s.in_place = gathers and last and reads_little(s, e)
         set_groups(s)
     else:
         choose_values(s)
 
 
-cdef inline bint pays_in_place(const Sweep *s, const Extents *e) noexcept nogil:
-    """Whether a channels-last depthwise source is better read where it lies: where elements are
-    read so few times that a packed copy, whose pixels are nearer to each other, does not pay."""
+cdef inline bint reads_little(const Sweep *s, const Extents *e) noexcept nogil:
+    """Whether elements of a depthwise source are read so few times that it counts how they come:
+    those of `gather` from where they lie, since a packed copy does not pay."""
     return s.sources == 1 and reads(e) <= MOST_READS
 
 

@@ -58,10 +58,11 @@ cdef inline void find_share(const Sweep *s, idx share, Share *h) noexcept nogil:
     h.panel_bytes = (h.taps // h.joined * h.pitch + s.half) * s.tile.nb * s.tile.itemsize
 
 
-cdef inline const char *place_source(const Sweep *s, const Share *h, Block *b,
+cdef inline const char *place_source(const Sweep *s, const Share *h, idx groups, Block *b,
                                      char *panel) noexcept nogil:
     """Where the share's first channel stands at coordinate 0 of the block: in x, read as it
-    lies where it has the form of a panel, or in `panel`, where it is packed."""
+    lies where it has the form of a panel, or in `panel`, where it is packed, beside those of the
+    next shares if `groups` are more than one."""
     cdef Block view
     cdef Columns columns
     cdef idx first = first_source(s, h.group) + h.source, beyond = h.pitch - h.joined * h.sources
@@ -71,10 +72,10 @@ cdef inline const char *place_source(const Sweep *s, const Share *h, Block *b,
             and view.last + (first + h.sources + beyond) * s.tile.itemsize <= s.source.end):
         b[0] = view
         return b.panel + first * s.tile.itemsize
-    b.scale = h.sources * s.lanes
-    source_columns(s, &s.source, h.group, 1, h.sources, &columns)
-    pack_source(s.tile, b, &s.source, first, &columns, h.sources * s.unit, 2 * s.half * s.unit,
-                panel)
+    b.scale = h.sources * s.lanes * s.wide
+    source_columns(s, &s.source, h.group, groups, h.sources, &columns)
+    pack_source(s.tile, b, &s.source, first, &columns, h.sources * s.unit * s.wide,
+                2 * s.half * s.unit * s.wide, panel)
     return panel
 
 
@@ -89,7 +90,7 @@ cdef inline idx find_pairs(const Sweep *s, const Share *h, const Block *b, const
         pair[i // 2].to[i % 2] = i * size
         pair[i // 2].start[i % 2] = 0 if from_zeros else i * size
         pair[i // 2].x[i % 2] = (taps[base // h.halves * h.joined] * b.scale * s.tile.itemsize
-                                 + base % h.halves * s.half * s.unit)
+                                 + base % h.halves * s.half * s.unit * s.wide)
     return ceil_div(count, 2)
 
 
@@ -128,14 +129,31 @@ cdef inline void aim_dy(const Sweep *s, const Block *b, idx first, const Columns
         line[i].w = (target_at(b, &s.target, places, i * b.length) - at) // s.tile.itemsize
 
 
+cdef inline void sum_panels(const Sweep *s, const Share *h, const Block *b, char *sums, idx pace,
+                            const char *zeros, char *dy, const sc_pair *pair, idx pairs,
+                            sc_line *line, sc_item *item, sc_steps *steps,
+                            sc_stream *ahead) noexcept nogil:
+    """Add what a block gives to all filter panels of a share."""
+    cdef Columns columns
+    cdef idx panel
+    for panel in range(h.panels):
+        target_columns(s, s.target.channel, h.group, h.panel + panel, &columns)
+        aim_dy(s, b, first_target(s, h.group, h.panel + panel), &columns, pace, dy, line, item,
+               steps)
+        item.to = sums + panel * h.panel_bytes
+        item.start = zeros if zeros != NULL else item.to
+        tile_of(s, panel_vectors(s, h.group, h.panel + panel), s.half)(item, 1, pair, pairs, steps)
+        pass_steps(pairs * b.pixels, ahead)
+
+
 cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
     cdef Share h
     cdef Block b
-    cdef Columns columns
     cdef idx *place = [0, 0, 0, 0]
     cdef idx part = task % s.parts, total = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
     cdef idx first = part * total // s.parts, last = (part + 1) * total // s.parts
-    cdef idx block, panel, pairs, pace, all_steps
+    cdef idx block, pairs, pace, all_steps, groups, i
+    cdef const char *source
     cdef sc_item item
     cdef sc_steps steps
     cdef sc_stream ahead[2]
@@ -145,10 +163,13 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
     cdef char *zeros = scratch + s.at[INIT]
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef idx *taps = <idx *>(scratch + s.at[TAPS])
-    cdef char *sums = s.panel_data + task * s.panel_bytes
+    # Of neighbouring groups, whose sources are packed at once; those of a group are `apart`.
+    cdef idx shares = task // s.parts * s.wide, apart = s.parts * s.panel_bytes
+    cdef char *sums = s.panel_data + shares * apart + part * s.panel_bytes
     steps.line, steps.ahead = line, ahead
-    steps.rs, steps.to_row = s.lanes, s.tile.nb
-    find_share(s, s.first + task // s.parts, &h)
+    steps.rs, steps.to_row = s.lanes * s.wide, s.tile.nb
+    find_share(s, s.first + shares, &h)
+    groups = min(s.wide, s.groups - h.group)
     if s.round == 0:
         memset(zeros, 0, s.tile.nb * s.tile.itemsize)
     else:
@@ -158,7 +179,7 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
         find_block(s, block, place)
         if not cut_block(&b, h.phase, s.batch, s.size, place):
             continue
-        item.x = place_source(s, &h, &b, scratch)
+        source = place_source(s, &h, groups, &b, scratch)
         tap_starts(&b, taps)
         line_starts(&b, b.scale, &line[0].x, 2)
         pairs = find_pairs(s, &h, &b, taps, zeros != NULL, pair)
@@ -170,18 +191,16 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
         if block + 1 < last:
             ask_block(s, &s.source, &b.stride[1], block + 1, h.sources, all_steps, ahead)
             ask_block(s, &s.target, ones, block + 1, h.panels * s.columns, all_steps, ahead + 1)
-        for panel in range(h.panels):
-            target_columns(s, s.target.channel, h.group, h.panel + panel, &columns)
-            aim_dy(s, &b, first_target(s, h.group, h.panel + panel), &columns, pace, dy, line,
-                   &item, &steps)
-            item.to = sums + panel * h.panel_bytes
-            item.start = zeros if zeros != NULL else item.to
-            tile_of(s, panel_vectors(s, h.group, h.panel + panel), s.half)(&item, 1, pair, pairs,
-                                                                           &steps)
-            pass_steps(pairs * b.pixels, ahead)
+        for i in range(groups):
+            item.x = source + i * s.unit
+            sum_panels(s, &h, &b, sums + i * apart, pace, zeros, dy, pair, pairs, line, &item,
+                       &steps, ahead)
+            h.group += 1
+        h.group -= groups
         zeros = NULL
     if zeros != NULL:
-        memset(sums, 0, h.panels * h.panel_bytes)
+        for i in range(groups):
+            memset(sums + i * apart, 0, h.panels * h.panel_bytes)
 
 
 cdef inline void add_parts(const Sweep *s, char *sums, idx count) noexcept nogil:
@@ -202,7 +221,7 @@ cdef inline void fold_task(const Sweep *s, idx share, char *scratch) noexcept no
     cdef char *old = scratch + s.at[PIXELS]
     find_share(s, s.first + share, &h)
     count = h.panel_bytes // s.tile.itemsize
-    add_parts(s, sums, h.panels * count)
+    add_parts(s, sums, h.panels * count - s.half * s.tile.nb)  # without the last filler
     for panel in range(h.panels):
         if s.accumulate:
             move_panel(s, h.phase, h.group, h.source, h.sources, h.panel + panel, old, h.joined,

@@ -17,7 +17,7 @@ from libc.string cimport memcpy, memset
 from sweepconv._batch_gather cimport batch_task
 from sweepconv._batch_reduce cimport batch_reduce_task
 from sweepconv._batch_scatter cimport batch_scatter_task
-from sweepconv._box cimport Array, Extents, Filters, Phase, idx, joined_taps, span
+from sweepconv._box cimport Array, Extents, Filters, Phase, ceil_div, idx, joined_taps, span
 from sweepconv._cut cimport (
     ALIGN, SHARES, aligned, box_steps, choose_gather, choose_shares, choose_winograd, gather_tasks,
     lay_out_gather, lay_out_reduce, lay_out_winograd, pack_scratch, size_panels,
@@ -491,7 +491,8 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
         return True
     if narrow_panels(s):
         box_shares = choose_shares(s, &plan.extents)
-    held_shares = min(shares, max(<idx>SHARES, <idx>BANK_BYTES // (s.parts * s.panel_bytes)))
+    held_shares = max(<idx>SHARES, <idx>BANK_BYTES // (s.parts * s.panel_bytes))
+    held_shares = min(shares, ceil_div(held_shares, s.wide) * s.wide)
     if s.planes:
         held_shares = shares  # all sums are kept until x is known to be finite
     lay_out_reduce(s, &plan.extents)
@@ -505,7 +506,8 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
         # Each part in rounds, so that a call of few long tasks sees signals too.
         s.rounds = <idx>(steps / (<double>SIGNAL_WORK * s.parts)) + 1
         for s.round in range(s.rounds):
-            run_sweep(s, sum_up, count * s.parts, count * steps / s.rounds, threads, scratch.data)
+            run_sweep(s, sum_up, ceil_div(count, s.wide) * s.parts, count * steps / s.rounds,
+                      threads, scratch.data)
         if not finite:
             return False
         run_sweep(s, fold, count, MOVE_WORK * count * s.parts * s.panel_bytes, threads,
