@@ -25,6 +25,7 @@ typedef T LANE __attribute__((vector_size(16), aligned(1), may_alias));
 #endif
 #define SAME(e) (e)
 #define EVEN(e) (2 * (e))
+#define ODD(e) (2 * (e) + 1)
 #define LOW(e) ((e) % 2 * SIDE + (e) / PER * PER + (e) % PER / 2) /* low halves of lanes, in turn */
 #define HIGH(e) (LOW(e) + PER / 2)
 #define BETWEEN(e) ((e) % 2 ? SIDE + (e) : (e) / 2) /* one, then one of the second block, ... */
@@ -77,6 +78,7 @@ const sc_tiles TILES_OF(ISA) = TABLE(MOST_HALF, NB, &NAME(narrow));
 #undef EACH
 #undef SAME
 #undef EVEN
+#undef ODD
 #undef LOW
 #undef HIGH
 #undef BETWEEN

@@ -3,7 +3,7 @@
  * One axis contiguous on both sides is a copy of rows, or of every second value of them; contiguous
  * on opposite sides a transposition by square blocks in registers; all else goes element by element.
  * Parameters: T, T_ANY (T at any address), BLOCK (vector of SIDE elements), LANE (of PER), LANES,
- * VECTOR, NB, EACH, SAME, EVEN, LOW, HIGH, BETWEEN and BETWEEN_LATER, and the names MOVE, WEAVE, ADD,
+ * VECTOR, NB, EACH, SAME, EVEN, ODD, LOW, HIGH, BETWEEN and BETWEEN_LATER, and the names MOVE, WEAVE, ADD,
  * FINITE, NAME(x). */
 
 #ifndef SWEEPCONV_FETCH
@@ -87,7 +87,8 @@ static void NAME(copy_rows)(char *dst, ptrdiff_t dst_row, const char *src, ptrdi
     }
 }
 
-/* The same for every second value of src.  Blocks leave out the last, behind which src may end. */
+/* The same for every second value of src.  The last block overlaps its neighbour in the place of a
+ * tail, and has the values at its odd places: src may end behind the last. */
 static void NAME(copy_evens)(char *dst, ptrdiff_t dst_row, const char *src, ptrdiff_t src_row,
                              ptrdiff_t rows, ptrdiff_t cols)
 {
@@ -99,7 +100,12 @@ static void NAME(copy_evens)(char *dst, ptrdiff_t dst_row, const char *src, ptrd
             *(BLOCK *)(d + c) = __builtin_shufflevector(*(const BLOCK *)(s + 2 * c),
                                                         *(const BLOCK *)(s + 2 * c + SIDE),
                                                         EACH(EVEN));
-        for (; c < cols; c++) d[c] = s[2 * c];
+        if (cols > SIDE) {
+            const T_ANY *last = s + 2 * (cols - SIDE) - 1;
+            *(BLOCK *)(d + cols - SIDE) = __builtin_shufflevector(
+                *(const BLOCK *)last, *(const BLOCK *)(last + SIDE), EACH(ODD));
+        } else
+            for (; c < cols; c++) d[c] = s[2 * c];
     }
 }
 

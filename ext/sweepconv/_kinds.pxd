@@ -21,6 +21,7 @@ cdef enum:
     TURN_PLANES = 130         # the same into planes
     TURN_PIECES = 200         # of one channel, or with a stride: less of each line is of use
     PART = 45                 # to part the elements of a stride
+    PART_GROUPS = 600         # from planes to places that are parts of every second pixel, or so
     TURN_LANES = 200          # into lanes of groups
     GATHER_LANES = 190        # and where the channels of a pixel are contiguous
     SHORTER_COST = 93         # percent of a vector multiply-add that one half as long takes
@@ -119,6 +120,8 @@ cdef inline Costs weigh_kinds(const Sweep *s, const Extents *e, bint gathers,
         c.values += LOOSE * s.all_groups // steps
     if last:
         c.planes += (TURN_PLANES if whole else TURN_PIECES) * turned // steps
+        if e.boxes > 1 and s.all_groups > 1:
+            c.planes += PART_GROUPS * s.all_groups * s.targets // steps
         if s.sources * s.targets > 1:
             c.groups += GATHER_LANES * turned // steps
     else:

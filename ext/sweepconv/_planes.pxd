@@ -11,7 +11,11 @@ than whole vectors for each row, and what is computed in the gaps is never read.
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Phase, ceil_div, idx, span
+from sweepconv._kernels cimport sc_tiles
 from sweepconv._task cimport Sweep
+
+cdef enum:
+    FEW_ZEROS = 8
 
 
 cdef struct Planes:
@@ -155,6 +159,17 @@ cdef inline void pack_plane(const Sweep *s, const Block *b, const Planes *p, con
                 at += y.count
 
 
+cdef inline void clear(const sc_tiles *t, char *at, idx row, idx rows, idx count) noexcept nogil:
+    """Zeros in `count` places of rows that are `row` bytes apart."""
+    cdef double zero = 0
+    cdef idx i
+    if count <= FEW_ZEROS:  # as a border has: a call for each row would take longer
+        t.move(at, row, t.itemsize, &zero, 0, 0, rows, count)
+        return
+    for i in range(rows):
+        memset(at + i * row, 0, count * t.itemsize)
+
+
 cdef inline void move_piece(const Sweep *s, const Planes *p, const char *source, idx channels,
                             const Piece *y, const Piece *x, bint empty,
                             char *plane) noexcept nogil:
@@ -166,8 +181,7 @@ cdef inline void move_piece(const Sweep *s, const Planes *p, const char *source,
     plane += y.first * row + x.first * itemsize
     if empty or y.index < 0 or x.index < 0:
         for c in range(channels):
-            for i in range(y.count):
-                memset(plane + c * channel + i * row, 0, x.count * itemsize)
+            clear(s.tile, plane + c * channel, row, y.count, x.count)
         return
     source += y.index * s.source.space[1] + x.index * s.source.space[2]
     if s.source.channel == itemsize and channels > 1:
