@@ -14,6 +14,12 @@
  * have constant bounds after inlining.
  * Parameters: T, VECTOR, VECTOR_ANY, MOST_HALF, TALL_HALF, STACK_HALF, SLIDES, SINKS, NAME(x). */
 #define LOAD(at) (*(const VECTOR_ANY *)(at))
+/* Steps unrolled: fewer instructions, which shared cores are short of.  Four of the large tile would
+ * not leave all sums in registers. */
+#define STEPS (MOST_HALF > 3 ? 2 : 4)
+/* Whether the rows of a target are so many lines of the cache that, asked for all at once, they would
+ * hold up the loads of x and w. */
+#define MANY_LINES(half, nv) (2 * half * nv * (int)sizeof(VECTOR) > 16 * CACHE_LINE)
 
 /* One step of all rows, from the given places. */
 static inline __attribute__((always_inline)) void NAME(step)(
@@ -80,12 +86,9 @@ static inline __attribute__((always_inline)) void NAME(finish)(
 
 static inline __attribute__((always_inline)) void NAME(one)(
     const int kind, const int half, const int nv, const sc_item *item, const sc_pair *pair,
-    const sc_pair *next, const sc_stream *ahead, const sc_steps *s, const ptrdiff_t rs,
-    ptrdiff_t ks, const ptrdiff_t ws)
+    const sc_pair *next, const int at_once, const sc_stream *ahead, const sc_steps *s,
+    const ptrdiff_t rs, ptrdiff_t ks, const ptrdiff_t ws)
 {
-    /* Steps unrolled: fewer instructions, which shared cores are short of.  Four of the large tile
-     * would not leave all sums in registers. */
-    enum { VL = sizeof(VECTOR) / sizeof(T), STEPS = MOST_HALF > 3 ? 2 : 4 };
     VECTOR sum[2 * TALL_HALF][2];
     ptrdiff_t row[TALL_HALF];
     const char *asked[2] = {ahead[0].at, ahead[1].at};
@@ -94,13 +97,16 @@ static inline __attribute__((always_inline)) void NAME(one)(
     UNROLL for (int i = 0; i < 2 * half; i++)
         UNROLL for (int v = 0; v < nv; v++) sum[i][v] = (VECTOR){0};
 
-    if (kind == SC_OUTER) /* rows of a target are far apart: else the last stores wait for them */
-        UNROLL for (int i = 0; i < 2 * half; i++) {
-            const int h = i >= half, r = i - h * half;
-            const char *to = (char *)item->to + next->to[h] + r * s->to_row * (ptrdiff_t)sizeof(T);
-            UNROLL for (int line = 0; line < nv * (int)sizeof(VECTOR); line += 64)
-                __builtin_prefetch(to + line, 1);
-        }
+    /* Rows of a target are far apart: else the last stores wait for them.  All at once, or one in each
+     * round of the steps. */
+    const char *to[2] = {(const char *)item->to + next->to[0], (const char *)item->to + next->to[1]};
+    ptrdiff_t apart = s->to_row * (ptrdiff_t)sizeof(T);
+    if (kind == SC_OUTER && at_once) {
+        UNROLL for (int i = 0; i < 2 * half; i++)
+            UNROLL for (int at = 0; at < nv * (int)sizeof(VECTOR); at += CACHE_LINE)
+                __builtin_prefetch(to[i >= half] + i % half * apart + at, 1);
+        apart = 0;
+    }
     for (const sc_line *line = s->line, *end = line + s->lines; line < end; line++) {
         const T *xa = NAME(line_at)(item, pair, 0, line);
         const T *xb = NAME(line_at)(item, pair, 1, line);
@@ -120,12 +126,16 @@ static inline __attribute__((always_inline)) void NAME(one)(
                     const int one = u > 0;
                     __builtin_prefetch(asked[one]);
                     asked[one] += pace[one];
+                    if (MANY_LINES(half, nv) && one * CACHE_LINE < nv * (int)sizeof(VECTOR))
+                        __builtin_prefetch(to[0] + one * CACHE_LINE, 1);
                 }
                 NAME(step)(kind, half, nv, sum, xa + u * ks, xb + u * ks, row, w + u * ws);
             }
             xa += STEPS * ks;
             xb += STEPS * ks;
             w += STEPS * ws;
+            const char *row_of_other = to[1];
+            to[1] = to[0] + apart, to[0] = row_of_other;
         }
     }
     NAME(finish)(0, 2, half, nv, sum, item, pair, s);
@@ -136,13 +146,15 @@ static inline __attribute__((always_inline)) void NAME(all)(
     const sc_pair *pair, ptrdiff_t pairs, const sc_steps *s, const ptrdiff_t rs,
     const ptrdiff_t ks, const ptrdiff_t ws)
 {
-    const ptrdiff_t steps = s->lines * s->len, later = steps < 64 ? 4 : 0;
+    const ptrdiff_t steps = s->lines * s->len;
+    const int at_once = !MANY_LINES(half, nv) || steps < 2 * half * STEPS;
+    const ptrdiff_t later = !at_once ? 1 : steps < 64 ? 4 : 0;
     sc_stream ahead[2] = {{item->x, 0}, {item->x, 0}};
     if (s->ahead) memcpy(ahead, s->ahead, sizeof(ahead));
     for (ptrdiff_t p = 0; p < pairs; p++) {
         const sc_pair *next = pair + (p + later < pairs ? p + later : pairs - 1);
         for (ptrdiff_t i = 0; i < items; i++) {
-            NAME(one)(kind, half, nv, item + i, pair + p, next, ahead, s, rs, ks, ws);
+            NAME(one)(kind, half, nv, item + i, pair + p, next, at_once, ahead, s, rs, ks, ws);
             UNROLL for (int h = 0; h < 2; h++) ahead[h].at += steps * ahead[h].pace;
         }
     }
