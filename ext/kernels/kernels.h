@@ -51,7 +51,8 @@ typedef struct {
  * wide; (v) stands where the operand is a vector.  In SC_LANES both vectors of a row share the
  * first of x; in SC_CROSS i counts elements of w, and the rows of a half share x_h.  start_row 0 is
  * one start for all rows.  The sum is formed from zero and added to `start` last: chains stay short,
- * and the order depends on l and k alone.  `to` may be `start`. */
+ * and the order depends on l and k alone.  `to` may be `start`.  Where both halves read the same x the
+ * second is a filler, which may be left out. */
 typedef void (*sc_tile)(const sc_item *item, ptrdiff_t items, const sc_pair *pair, ptrdiff_t pairs,
                         const sc_steps *steps);
 
