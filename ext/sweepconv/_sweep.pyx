@@ -504,7 +504,7 @@ cdef bint reduce_shares(Sweep *s, Plan plan, Task sum_up, Task fold, int threads
     while s.first < shares:
         count = min(held_shares, shares - s.first)
         # Each part in rounds, so that a call of few long tasks sees signals too.
-        s.rounds = <idx>(steps / (<double>SIGNAL_WORK * s.parts)) + 1
+        s.rounds = <idx>(steps * s.wide / (<double>SIGNAL_WORK * s.parts)) + 1
         for s.round in range(s.rounds):
             run_sweep(s, sum_up, ceil_div(count, s.wide) * s.parts, count * steps / s.rounds,
                       threads, scratch.data)
