@@ -168,8 +168,8 @@ static inline __attribute__((always_inline)) void NAME(all)(
 #define ALL(kind, half, nv, rs, ks, ws)                                                           \
     NAME(all)(kind, half, nv, item, items, pair, pairs, s, rs, ks, ws)
 #define SLIDE(half, nv, rest) NAME(slide)(half, nv, rest, item, items, pair, pairs, s)
-/* Strides that are constants, of rows and steps; with panels of two vectors a row, or of one; or
- * equal strides. */
+/* Strides that are constants, of rows and steps; with panels of two vectors a row, or of one, or, where
+ * registers are many, rows that lie anywhere; or equal strides. */
 #define TILE(kind, half, nv)                                                                      \
     static void TILE_NAME(kind, half, nv)(const sc_item *item, ptrdiff_t items,                   \
                                           const sc_pair *pair, ptrdiff_t pairs,                   \
@@ -177,6 +177,8 @@ static inline __attribute__((always_inline)) void NAME(all)(
     {                                                                                             \
         if (kind == SC_OUTER && s->ks == 1 && s->ws == NB) ALL(kind, half, nv, s->rs, 1, NB);     \
         else if (kind == SC_OUTER && s->rs == 1 && s->ws == NB) ALL(kind, half, nv, 1, s->ks, NB); \
+        else if (kind == SC_OUTER && s->rs == 1 && nv == 2 && MOST_HALF > 3)                      \
+            ALL(kind, half, nv, 1, s->ks, s->ws);                                                 \
         else if (kind == SC_OUTER && nv == 1 && s->ks == 1 && s->ws == NB / 2)                    \
             ALL(kind, half, nv, s->rs, 1, NB / 2);                                                \
         else if (kind == SC_OUTER && nv == 1 && s->rs == 1 && s->ws == NB / 2)                    \

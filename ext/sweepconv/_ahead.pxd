@@ -52,8 +52,8 @@ cdef inline const char *block_at(const Sweep *s, const Array *a, const idx *stri
 cdef inline void ask_block(const Sweep *s, const Array *a, const idx *stride, idx block,
                            idx channels, idx steps, sc_stream *stream) noexcept nogil:
     """What a block is the first to read, if that is one piece of memory and its reader needs at
-    least half of each pixel."""
+    least a quarter of each pixel."""
     cdef const char *at = block_at(s, a, stride, block)
     cdef idx size = block_at(s, a, stride, block + 1) - at
-    if size > 0 and a.space[2] <= 2 * channels * s.tile.itemsize:
+    if size > 0 and a.space[2] <= 4 * channels * s.tile.itemsize:
         ask_memory(at, size, steps, stream)

@@ -22,7 +22,9 @@ from sweepconv._task cimport (
 )
 
 cdef enum:
-    FEW_PAIRS = 2  # of tiles that read dy as it lies
+    FEW_PAIRS = 2     # of tiles that read dy as it lies
+    MORE_PAIRS = 40   # those whose rows of dy are whole lines of the cache
+    WHOLE_LINES = 128 # bytes of such a row
 
 
 # Weight gradient buffers: [box][group][source chunk][chunk][part][panel][tap group][rows][nb].
@@ -99,9 +101,13 @@ cdef inline idx pixel_pace(const Sweep *s, const Block *b, idx pairs) noexcept n
     panel, or so few tiles read it, and both vectors of a row are neighbouring channels.  0: it is
     packed."""
     cdef idx steps[AXES]
-    cdef idx pace = line_pace(s.tile, b, &s.target)
+    cdef idx pace = line_pace(s.tile, b, &s.target), few = 0
     cdef int a
-    if not (pairs <= FEW_PAIRS if s.kind == SC_EACH else s.kind == SC_OUTER and pace == s.tile.nb):
+    if s.kind == SC_EACH:
+        few = FEW_PAIRS
+    elif s.kind == SC_OUTER and s.tile.nb * s.tile.itemsize >= WHOLE_LINES:
+        few = MORE_PAIRS
+    if pairs > few and not (s.kind == SC_OUTER and pace == s.tile.nb):
         return 0
     target_steps(b, &s.target, steps)
     for a in range(3):
@@ -188,7 +194,7 @@ cdef inline void reduce_task(const Sweep *s, idx task, char *scratch) noexcept n
         steps.start_row = s.tile.nb if zeros == NULL else 0
         ask_nothing(scratch, ahead)
         all_steps = h.panels * pairs * b.pixels
-        if block + 1 < last:
+        if block + 1 < total:  # of this task, or of the next
             ask_block(s, &s.source, &b.stride[1], block + 1, h.sources, all_steps, ahead)
             ask_block(s, &s.target, ones, block + 1, h.panels * s.columns, all_steps, ahead + 1)
         for i in range(groups):
