@@ -2,6 +2,8 @@
 """Runs of pixels, in pairs that make tiles, and the lines of steps that each pair takes.
 
 A line is cut into runs as long as each other but for one pixel, so that nothing is made twice.
+They are listed by columns of the lines, down and up by turns, so that neighbours of the list, which
+may be one tile, need nearly the same taps.
 Taps that read nothing but padding zeros are left out, where filters are finite: adding zeros
 changes no bit.  So runs are sorted by the taps that they need.
 """
@@ -12,7 +14,7 @@ from sweepconv._box cimport (
     AXES, Block, Phase, TapSet, ceil_div, idx, joined_taps, line_starts,
 )
 from sweepconv._kernels cimport sc_line, sc_pair
-from sweepconv._pieces cimport axis_taps
+from sweepconv._pieces cimport axis_taps, reads_all
 from sweepconv._panel cimport line_pace, target_at, target_steps
 from sweepconv._task cimport Sweep, most_vectors, tile_cost
 
@@ -20,6 +22,7 @@ cdef enum:
     KINDS = 64       # of runs that are told apart
     SHORT_SUM = 64   # steps of a tile up to which no taps are left out: finding them takes longer
     LEAST_SAVED = 16   # steps that a tile should save by leaving taps out
+    EDGE_PAYS = 50   # the least part of the work of a line that runs of its own for edges save
 
 
 cdef struct Run:
@@ -41,6 +44,13 @@ cdef struct Pair:
     TapSet taps      # where some are left out
     bint fresh       # and these are not those of the pair before
     idx alike        # pairs from here on, this one included, that are as long and not fresh
+
+
+cdef struct Cut:
+    # Of each line, into even runs between edges.
+    idx edge         # pixels of either one; 0: there are none
+    idx between      # runs
+    idx count        # of all
 
 
 cdef struct Runs:
@@ -79,24 +89,18 @@ cdef inline bint pays_to_leave_out(const Block *b, idx steps) noexcept nogil:
     return wasted >= LEAST_SAVED
 
 
-cdef inline void find_taps(const Block *b, Run *run, idx each) noexcept nogil:
-    """The taps of runs, `each` of a line along the last axis."""
-    cdef idx line, i, at
+cdef inline void find_taps(const Block *b, Run *run) noexcept nogil:
+    """The taps of a column of runs."""
+    cdef idx i, line
     cdef int a
     cdef TapSet set
-    for line in range(b.lines):
-        at = line
+    axis_taps(b.phase[2], b.low[3] + run.slot % b.length, run.rows, &set.low[2], &set.high[2])
+    for i in range(b.lines):
+        line = run[i].slot // b.length
         for a in range(1, -1, -1):
-            axis_taps(b.phase[a], b.low[a + 1] + at % b.n[a + 1], 1, &set.low[a], &set.high[a])
-            at //= b.n[a + 1]
-        for i in range(each):
-            if line:
-                set.low[2], set.high[2] = run[i - each].taps.low[2], run[i - each].taps.high[2]
-            else:
-                axis_taps(b.phase[2], b.low[3] + run[i].slot, run[i].rows, &set.low[2],
-                          &set.high[2])
-            run[i].taps = set
-        run += each
+            axis_taps(b.phase[a], b.low[a + 1] + line % b.n[a + 1], 1, &set.low[a], &set.high[a])
+            line //= b.n[a + 1]
+        run[i].taps = set
 
 
 cdef inline bint same_taps(const TapSet *a, const TapSet *b) noexcept nogil:
@@ -211,22 +215,17 @@ cdef inline void aim_pairs(const Sweep *s, const Block *b, Runs *r, bint to_targ
             place.x[j] = pair.source[j] * size
 
 
-cdef inline void cut_lines(const Block *b, idx rows, idx first, idx count, const idx *start,
-                           const idx *ready, idx pace, Run **run) noexcept nogil:
-    """`count` runs of `rows` pixels of each line, from pixel `first` of it on; `pace` counts bytes
-    of the target."""
-    cdef idx line, at, _i
-    cdef Run *to = run[0]
-    for line in range(b.lines):
-        at = first
-        for _i in range(count):
-            to.rows = rows
-            to.source = start[line] + at * b.step
-            to.slot = line * b.length + at
-            to.ready = ready[line] + at * pace
-            at += rows
-            to += 1
-    run[0] = to
+cdef inline void cut_column(const Block *b, idx rows, idx first, bint upwards, const idx *start,
+                            const idx *ready, idx pace, Run *run) noexcept nogil:
+    """A run of `rows` pixels of each line, from pixel `first` of it on; `pace` counts bytes of the
+    target."""
+    cdef idx i, line
+    for i in range(b.lines):
+        line = b.lines - 1 - i if upwards else i
+        run[i].rows = rows
+        run[i].source = start[line] + first * b.step
+        run[i].slot = line * b.length + first
+        run[i].ready = ready[line] + first * pace
 
 
 cdef inline bint same_form(const Block *b, const Block *c) noexcept nogil:
@@ -238,52 +237,79 @@ cdef inline bint same_form(const Block *b, const Block *c) noexcept nogil:
     return b.half == c.half
 
 
-cdef inline idx run_by_taps(const Sweep *s, const Block *b) noexcept nogil:
-    """The longest run, at most b.half, with which the lines take least: shorter ones leave out more
-    taps along the last axis, since fewer of them read zeros for some of their pixels alone."""
-    cdef idx best = b.half, least = -1, half, at, rows, runs, low, high, cost, i
-    cdef int vectors = most_vectors(s)
-    for half in range(b.half, 0, -1):
-        runs = ceil_div(b.length, half)
-        at = cost = 0
-        for i in range(runs):
-            rows = b.length // runs + (i < b.length % runs)
-            axis_taps(b.phase[2], b.low[3] + at, rows, &low, &high)
-            cost += (high - low) * tile_cost(rows, vectors)
-            at += rows
-        if least < 0 or cost < least:
-            best, least = half, cost
-    return best
+cdef inline idx run_at(const Block *b, const Cut *cut, idx i, idx *rows) noexcept nogil:
+    """Where in a line run number i begins: longer ones come first, edges last."""
+    cdef idx length = b.length - 2 * cut.edge, longer = length % cut.between
+    if i >= cut.between:
+        rows[0] = cut.edge
+        return 0 if i == cut.between else b.length - cut.edge
+    rows[0] = length // cut.between + (i < longer)
+    return cut.edge + i * (length // cut.between) + min(i, longer)
+
+
+cdef inline idx cut_cost(const Sweep *s, const Block *b, const Cut *cut) noexcept nogil:
+    """What the runs of a line take, by the taps along the last axis that they need."""
+    cdef idx cost = 0, i, at, rows, low, high
+    for i in range(cut.count):
+        at = run_at(b, cut, i, &rows)
+        axis_taps(b.phase[2], b.low[3] + at, rows, &low, &high)
+        cost += (high - low) * tile_cost(rows, most_vectors(s))
+    return cost
+
+
+cdef inline void cut_evenly(idx length, idx half, idx edge, Cut *cut) noexcept nogil:
+    cut.edge, cut.between = edge, ceil_div(length - 2 * edge, half)
+    cut.count = cut.between + (2 if edge else 0)
+
+
+cdef inline void cut_by_taps(const Sweep *s, const Block *b, Cut *best) noexcept nogil:
+    """The cut with which lines take least.  Shorter runs leave out more taps along the last axis,
+    since fewer of them read zeros for some of their pixels alone; so do edges that are apart, but
+    these find fewer others of their kind."""
+    cdef Cut cut
+    cdef idx edge = 0, least = -1, half, cost
+    cdef int i
+    while edge < b.half and 2 * edge < b.length and not reads_all(b.phase[2], b.low[3] + edge):
+        edge += 1
+    for i in range(2 if 0 < edge < b.half and 2 * edge < b.length else 1):
+        for half in range(b.half, 0, -1):
+            cut_evenly(b.length, half, i * edge, &cut)
+            cost = cut_cost(s, b, &cut)
+            cost += i * cost // EDGE_PAYS
+            if least < 0 or cost < least:
+                best[0], least = cut, cost
 
 
 cdef inline void find_runs(const Sweep *s, const Block *b, idx sum_steps, Runs *r) noexcept nogil:
-    """Runs that cover the lines, the longer ones first; sorted by the taps that they need where
-    padding is read."""
+    """Runs that cover the lines; sorted by the taps that they need where padding is read."""
     cdef idx steps[AXES]
-    cdef idx each, longer, least, pace, line
-    cdef Run *run = <Run *>(r + 1)
+    cdef idx i, at, rows, line
+    cdef Cut cut
     target_steps(b, &s.target, steps)
     r.target = target_at(b, &s.target, steps, 0)
     r.leave_out = (b.panel == NULL and b.length == b.n[3] and sum_steps > SHORT_SUM
                    and pays_to_leave_out(b, sum_steps))
     if r.kept and not r.leave_out and same_form(b, &r.block):
         return
-    each = ceil_div(b.length, run_by_taps(s, b) if r.leave_out else b.half)
-    longer, least = b.length % each, b.length // each
-    r.kept, r.block, r.run, r.count = not r.leave_out, b[0], run, b.lines * each
+    if r.leave_out:
+        cut_by_taps(s, b, &cut)
+    else:
+        cut_evenly(b.length, b.half, 0, &cut)
+    r.kept, r.block, r.run, r.count = not r.leave_out, b[0], <Run *>(r + 1), b.lines * cut.count
     r.ready_row = ready_pace(s, b)
-    pace = r.ready_row * s.tile.itemsize
     # Of each line, until the list is sorted, which takes their place.
-    cdef idx *start = <idx *>(run + r.count)
+    cdef idx *start = <idx *>(r.run + r.count)
     cdef idx *ready = start + b.lines
     line_starts(b, 1, start, 1)
     for line in range(b.lines):
         ready[line] = target_at(b, &s.target, steps, line * b.length) - r.target
-    cut_lines(b, least + 1, 0, longer, start, ready, pace, &run)
-    cut_lines(b, least, longer * (least + 1), each - longer, start, ready, pace, &run)
+    for i in range(cut.count):
+        at = run_at(b, &cut, i, &rows)
+        cut_column(b, rows, at, i % 2, start, ready, r.ready_row * s.tile.itemsize,
+                   r.run + i * b.lines)
     if r.leave_out:
-        find_taps(b, r.run, longer)
-        find_taps(b, r.run + longer * b.lines, each - longer)
+        for i in range(cut.count):
+            find_taps(b, r.run + i * b.lines)
         sort_runs(r)
     r.pair = <Pair *>(r.run + r.count)
     pair_runs(b, r)
