@@ -42,26 +42,55 @@ cdef inline void find_plane_share(const Sweep *s, idx share, PlaneShare *h) noex
     h.halves = ceil_div(h.joined, s.half)
 
 
+cdef inline void pack_line(const Sweep *s, const char *values, idx pace, idx length, idx pitch,
+                           char *dy) noexcept nogil:
+    """`length` values by vectors, `pitch` bytes from one to the next; the last is filled up with
+    zeros."""
+    cdef idx itemsize = s.tile.itemsize, lanes = s.tile.nb // 2, whole = length // lanes
+    s.tile.move(dy, pitch, itemsize, values, lanes * pace, pace, whole, lanes)
+    if length % lanes:
+        memset(dy + whole * pitch, 0, lanes * itemsize)
+        s.tile.move(dy + whole * pitch, 0, itemsize, values + whole * lanes * pace, 0, pace, 1,
+                    length % lanes)
+
+
+cdef inline void fill_plane(const Sweep *s, const Block *b, const Planes *p, const char *values,
+                            const idx *pace, char *plane) noexcept nogil:
+    """Outputs of a block as one plane, zeros in its gaps."""
+    cdef idx itemsize = s.tile.itemsize, n, d
+    memset(plane, 0, p.plane * itemsize)
+    for n in range(b.n[0]):
+        for d in range(b.n[1]):
+            s.tile.move(plane + (n * p.pitch[0] + d * p.pitch[1]) * itemsize,
+                        p.pitch[2] * itemsize, itemsize, values + n * pace[0] + d * pace[1],
+                        pace[2], pace[3], b.n[2], b.n[3])
+
+
 cdef inline void pack_dy(const Sweep *s, const Block *b, const Planes *p, const PlaneShare *h,
-                         idx target, idx steps, char *plane, char *dy) noexcept nogil:
-    """dy of the block for a pair of targets, [line][steps][2][lanes], zeros in gaps and tails: each
-    first as one plane, then by vectors."""
+                         idx target, idx targets, sc_steps *steps, sc_line *line, char *plane,
+                         char *dy) noexcept nogil:
+    """dy of the block for one or two targets, [line][steps][targets][lanes], zeros in gaps and
+    tails: from the array, or where rows are merged into lines by way of a plane."""
     cdef idx pace[AXES]
-    cdef idx itemsize = s.tile.itemsize, vector = s.tile.nb // 2 * itemsize, i, t, lines
-    lines = count_lines(b, p)
+    cdef idx channel = (h.group * s.targets + target) * s.target.channel, i, t
+    cdef idx vector = s.tile.nb // 2 * s.tile.itemsize
+    cdef bint merged = p.lines_axes < AXES - 1
+    cdef char *to
     target_steps(b, &s.target, pace)
-    for t in range(min(2, s.targets - target)):
-        memset(plane, 0, (p.plane + s.tile.nb) * itemsize)
-        for i in range(b.n[0] * b.n[1]):
-            s.tile.move(plane + (i // b.n[1] * p.pitch[0] + i % b.n[1] * p.pitch[1]) * itemsize,
-                        p.pitch[2] * itemsize, itemsize,
-                        target_at(b, &s.target, pace, i * b.n[2] * b.n[3])
-                        + (h.group * s.targets + target + t) * s.target.channel, pace[2], pace[3],
-                        b.n[2], b.n[3])
-        for i in range(lines):
-            s.tile.move(dy + i * steps * 2 * vector + t * vector, 2 * vector, itemsize,
-                        plane + line_at(b, p, p.pitch, i) * itemsize, vector, itemsize, steps,
-                        s.tile.nb // 2)
+    steps.ws = targets * (s.tile.nb // 2)
+    for t in range(targets):
+        if merged:
+            fill_plane(s, b, p, target_at(b, &s.target, pace, 0) + channel, pace, plane)
+        for i in range(steps.lines):
+            line[i].w = i * steps.len * steps.ws
+            to = dy + line[i].w * s.tile.itemsize + t * vector
+            if merged:
+                pack_line(s, plane + line_at(b, p, p.pitch, i) * s.tile.itemsize,
+                          s.tile.itemsize, p.length, targets * vector, to)
+            else:
+                pack_line(s, target_at(b, &s.target, pace, i * b.n[3]) + channel, pace[3],
+                          p.length, targets * vector, to)
+        channel += s.target.channel
 
 
 cdef inline void place_half(const Sweep *s, const Planes *p, const PlaneShare *h, const idx *taps,
@@ -104,7 +133,7 @@ cdef inline void planes_reduce_task(const Sweep *s, idx task, char *scratch) noe
     cdef idx *place = [0, 0, 0, 0]
     cdef idx part = task % s.parts, total = s.blocks[0] * s.blocks[1] * s.blocks[2] * s.blocks[3]
     cdef idx first = part * total // s.parts, last = (part + 1) * total // s.parts
-    cdef idx block, i, pairs, nb = s.tile.nb, beyond = (s.half + nb) * s.tile.itemsize
+    cdef idx block, i, targets, pairs, nb = s.tile.nb, beyond = (s.half + nb) * s.tile.itemsize
     cdef sc_item item
     cdef sc_steps steps
     cdef sc_pair *pair = <sc_pair *>(scratch + s.at[RUNS])
@@ -115,7 +144,7 @@ cdef inline void planes_reduce_task(const Sweep *s, idx task, char *scratch) noe
     cdef char *sums = s.panel_data + task * s.panel_bytes
     item.x, item.w = scratch, dy
     steps.line, steps.ahead, steps.to_row, steps.start_row = line, NULL, nb, nb
-    steps.rs, steps.ks, steps.ws = 1, nb // 2, nb
+    steps.rs, steps.ks = 1, nb // 2
     find_plane_share(s, s.first + task // s.parts, &h)
     if s.round == 0:
         memset(sums, 0, s.panel_bytes)
@@ -128,15 +157,16 @@ cdef inline void planes_reduce_task(const Sweep *s, idx task, char *scratch) noe
         plane_taps(&b, &p, taps)
         steps.len, steps.lines = ceil_div(p.length, nb // 2), count_lines(&b, &p)
         for i in range(steps.lines):
-            line[i].x, line[i].w = line_at(&b, &p, p.pitch, i), i * steps.len * nb
+            line[i].x = line_at(&b, &p, p.pitch, i)
         pairs = find_plane_pairs(s, &p, &h, taps, pair)
         pack_planes(s, &b, &p, h.group * s.sources + h.source, h.sources, beyond, scratch)
         if not s.tile.finite(scratch, ceil_div(h.sources * p.channel, nb) * nb):
             s.finite[0] = False
         for i in range(s.panels):
-            pack_dy(s, &b, &p, &h, 2 * i, steps.len, spare, dy)
+            targets = min(<idx>2, s.targets - 2 * i)
+            pack_dy(s, &b, &p, &h, 2 * i, targets, &steps, line, spare, dy)
             item.to = item.start = sums + i * (s.panel_bytes // s.panels)
-            tile_of(s, 1 if 2 * i + 1 == s.targets else 2, s.half)(&item, 1, pair, pairs, &steps)
+            tile_of(s, targets, s.half)(&item, 1, pair, pairs, &steps)
 
 
 cdef inline void planes_fold_task(const Sweep *s, idx share, char *scratch) noexcept nogil:

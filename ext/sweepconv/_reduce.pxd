@@ -22,9 +22,9 @@ from sweepconv._task cimport (
 )
 
 cdef enum:
-    FEW_PAIRS = 2     # of tiles that read dy as it lies
-    MORE_PAIRS = 40   # those whose rows of dy are whole lines of the cache
-    WHOLE_LINES = 128 # bytes of such a row
+    FEW_PAIRS = 2      # of tiles that read dy as it lies
+    MORE_PAIRS = 40    # those whose rows of dy are whole lines of the cache
+    WHOLE_LINES = 128  # bytes of such a row
 
 
 # Weight gradient buffers: [box][group][source chunk][chunk][part][panel][tap group][rows][nb].
