@@ -16,6 +16,7 @@ cdef enum:
     X_BAND_BYTES = 384 * 1024  # the same for the weight gradient, whose sums are few
     SUMS_BYTES = 64 * 1024    # and these sums, of one filter panel
     LEAST_IMAGES = 8
+    TURNED_TARGETS = 3       # an image, from which on a patch is turned sooner than its gradient
     LONG_ROW = 32             # channels of a pixel
     PATCH_PIXELS = 100        # up to which the filters are written at once
     LARGE_BANK = 4 * 1024 * 1024  # of bytes: beyond the second-level cache for sure
@@ -200,9 +201,10 @@ cdef inline idx band_bytes(const Sweep *s, const Extents *e, idx run) noexcept n
 
 cdef inline bint reduces_images(const Sweep *s, const Extents *e) noexcept nogil:
     """Whether each filter serves one output of many images, whose bands are no longer than the
-    cache, with targets that fill a vector, and filters lie flat."""
+    cache, with targets that fill a vector but are not many more, and filters lie flat."""
     return (serves_one(e) and s.parts == 1
             and s.kind == SC_OUTER and s.batch >= LEAST_IMAGES and 4 * s.targets >= s.tile.nb
+            and s.targets < TURNED_TARGETS * s.batch
             and band_bytes(s, e, 1) <= BAND_BYTES
             and filters_lie_flat(s))
 
