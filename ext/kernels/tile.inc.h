@@ -86,7 +86,7 @@ static inline __attribute__((always_inline)) void NAME(finish)(
 
 static inline __attribute__((always_inline)) void NAME(one)(
     const int kind, const int half, const int nv, const sc_item *item, const sc_pair *pair,
-    const sc_pair *next, const int at_once, const sc_stream *ahead, const sc_steps *s,
+    const sc_item *next, const sc_pair *its, const int at_once, const sc_stream *ahead, const sc_steps *s,
     const ptrdiff_t rs, ptrdiff_t ks, const ptrdiff_t ws)
 {
     VECTOR sum[2 * TALL_HALF][2];
@@ -99,7 +99,7 @@ static inline __attribute__((always_inline)) void NAME(one)(
 
     /* Rows of a target are far apart: else the last stores wait for them.  All at once, or one in each
      * round of the steps. */
-    const char *to[2] = {(const char *)item->to + next->to[0], (const char *)item->to + next->to[1]};
+    const char *to[2] = {(const char *)next->to + its->to[0], (const char *)next->to + its->to[1]};
     ptrdiff_t apart = s->to_row * (ptrdiff_t)sizeof(T);
     if (kind == SC_OUTER && at_once) {
         UNROLL for (int i = 0; i < 2 * half; i++)
@@ -151,13 +151,16 @@ static inline __attribute__((always_inline)) void NAME(all)(
     const ptrdiff_t later = !at_once ? 1 : steps < 64 ? 4 : 0;
     sc_stream ahead[2] = {{item->x, 0}, {item->x, 0}};
     if (s->ahead) memcpy(ahead, s->ahead, sizeof(ahead));
-    for (ptrdiff_t p = 0; p < pairs; p++) {
-        const sc_pair *next = pair + (p + later < pairs ? p + later : pairs - 1);
+    ptrdiff_t next = later, its = 0; /* the item and the pair of the tile whose target is asked for */
+    for (; next >= items && its < pairs; its++) next -= items;
+    for (ptrdiff_t p = 0; p < pairs; p++)
         for (ptrdiff_t i = 0; i < items; i++) {
-            NAME(one)(kind, half, nv, item + i, pair + p, next, at_once, ahead, s, rs, ks, ws);
+            if (its == pairs) next = items - 1, its--; /* there is none beyond the last */
+            NAME(one)(kind, half, nv, item + i, pair + p, item + next, pair + its, at_once, ahead, s,
+                      rs, ks, ws);
             UNROLL for (int h = 0; h < 2; h++) ahead[h].at += steps * ahead[h].pace;
+            if (++next == items) next = 0, its++;
         }
-    }
 }
 
 #include "slide.inc.h"
