@@ -130,8 +130,8 @@ cdef inline idx most_pixels(const Sweep *s) noexcept nogil:
 
 
 cdef inline idx slots(const Sweep *s) noexcept nogil:
-    """Rows of a pixel panel, with room for three runs that are made twice: of any length."""
-    return most_pixels(s) + 3 * s.tile.tall
+    """Rows of a pixel panel, with room for two runs that are made twice."""
+    return most_pixels(s) + 2 * s.tile.tall
 
 
 cdef inline void lay_out(Sweep *s, idx source, idx pixels, idx spare, idx runs, idx taps,

@@ -167,7 +167,7 @@ cdef inline idx ready_pace(const Sweep *s, const Block *b) noexcept nogil:
 
 cdef inline void pair_runs(const Block *b, Runs *r) noexcept nogil:
     """Neighbours of the list as pairs, where they are as long: all but one of each length, which is
-    its own second and has sums of its own for it."""
+    its own second and has sums of its own for it.  Edges, two of a line, leave none."""
     cdef idx spare = b.pixels, i
     cdef Pair *pair = r.pair
     cdef const Run *one = r.run
