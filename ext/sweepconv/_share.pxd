@@ -3,12 +3,16 @@
 
 Tasks that are neighbours touch neighbouring memory, often the same lines of the cache at their
 edges.  So each thread has a share of tasks in a row, and takes from the others' once its own is
-done.  The calling thread looks for signals now and then; no other thread waits meanwhile.
+done.  The calling thread looks for signals ten times a second; no other thread waits meanwhile.
+It needs the GIL for that, for which it may have to wait: so calls of less than that never look.
 """
 
 from cython.parallel cimport prange, threadid
 
 from sweepconv._box cimport idx
+
+cdef extern from "omp.h" nogil:
+    double omp_get_wtime()
 
 cdef extern from "Python.h":
     int check_signals "PyErr_CheckSignals"() noexcept
@@ -40,20 +44,25 @@ cdef struct Crew:
     Work work
     const void *job
     idx shares
-    idx patience              # tasks that the calling thread runs between two looks at signals
+    idx patience              # tasks that the calling thread runs between two looks at the clock
     idx left
+    double look               # when it looks for signals; 0: it has not seen the clock
     int raised                # a signal's handler has, in the calling thread
     Share share[MOST_SHARES]
 
 
 cdef inline void look_at_signals(Crew *c) noexcept nogil:
+    cdef double now
     cdef idx i
     c.left -= 1
     if c.left:
         return
-    c.left = c.patience
-    with gil:
-        c.raised = check_signals()
+    c.left, now = c.patience, omp_get_wtime()
+    if c.look and now >= c.look:
+        with gil:
+            c.raised = check_signals()
+    if c.look == 0 or now >= c.look:
+        c.look = now + 0.1
     if c.raised:
         for i in range(c.shares):  # all taken
             sc_advance(&c.share[i].next, c.share[i].end)
@@ -80,7 +89,8 @@ cdef inline int run_team(Work work, const void *job, idx tasks, idx patience, in
     cdef Crew crew
     cdef Crew *c = &crew
     cdef idx i
-    c.work, c.job, c.patience, c.left, c.raised = work, job, patience, patience, 0
+    c.work, c.job, c.patience, c.left = work, job, patience, patience
+    c.look, c.raised = 0, 0
     c.shares = min(<idx>team, <idx>MOST_SHARES)
     for i in range(c.shares):
         c.share[i].next, c.share[i].end = tasks * i // c.shares, tasks * (i + 1) // c.shares

@@ -75,7 +75,8 @@ cdef enum:
     MOST_JOINED = 16          # boxes of a task, whose outputs share lines of the cache
     ROUND_WORK = 1 << 26     # local input gradient: of one image
     SERIAL_WORK = 200 * 1000  # multiply-adds below which a parallel region costs more than it gives
-    SIGNAL_WORK = 2000 * 1000 * 1000  # multiply-adds a thread does between two looks at signals
+    CLOCK_WORK = 50 * 1000 * 1000  # multiply-adds between two looks at the clock, for signals
+    SIGNAL_WORK = 2000 * 1000 * 1000  # most of a task
 
 
 cdef class Plan:
@@ -265,7 +266,7 @@ cdef int run_tasks(Work work, const void *job, idx tasks, double steps, int thre
     """Run all tasks, `steps` multiply-adds in all, by threads with `scratch_bytes` of scratch each;
     what a signal raises ends them."""
     cdef int team = threads if steps >= SERIAL_WORK and tasks > 1 and not sc_forked else 1
-    cdef idx patience = <idx>(SIGNAL_WORK * tasks / (steps + 1)) + 1
+    cdef idx patience = <idx>(CLOCK_WORK * tasks / (steps + 1)) + 1
     cdef int raised
     with nogil:
         raised = run_team(work, job, tasks, patience, team, scratch, scratch_bytes)
