@@ -139,6 +139,11 @@ IMAGES = [
          dtype="float32", family="local"),
     Case((9, 70, 3, 7), (2, 5, 70, 70, 2, 3), dtype="float32", family="local"),
     Case((24, 6, 5, 4), (5, 4, 12, 3, 1, 1), groups=2, dtype="float32", family="local"),
+    # Targets are more than images, whose patches are turned: tap by tap, or whole.
+    Case((9, 17, 5, 6), (5, 6, 40, 17, 3, 3), padding=1, dtype="float32", family="local"),
+    Case((9, 17, 5, 6), (5, 6, 40, 17, 3, 3), padding=1, dtype="float32", family="local",
+         x_memory="channels_last"),
+    Case((8, 12, 4, 4, 3), (2, 2, 1, 30, 12, 3, 3, 3), family="local", x_memory="channels_last"),
     Case((40, 17, 5), (2, 7, 17, 3), dtype="float32", family="tiled", w_memory="channels_last"),
 ]
 
@@ -181,6 +186,18 @@ FEW = [
     Case((1, 1, 40, 300), (9, 1, 1, 7), padding=(0, 3), padding_mode="circular", dtype="float32"),
     Case((2, 1, 700), (1, 1, 9), padding="causal", bias=True, dtype="float32"),
     Case((1, 2, 5, 28, 140), (2, 1, 1, 3, 3), padding=(0, 1, 1), dilation=(1, 2, 1), groups=2),
+]
+
+# Padding so wide that the edges of a line are runs of their own, or that most runs need other taps:
+# halves that find none of their kind, many kinds, dx of what has no padding.
+EDGES = [
+    Case((3, 40, 9, 9), (33, 40, 3, 3), padding=2, bias=True, dtype="float32"),
+    Case((2, 33, 11, 11), (40, 33, 3, 3), dtype="float32", x_memory="channels_last"),
+    Case((1, 24, 4, 12, 13), (17, 24, 3, 3, 3), padding=2, dtype="float32"),
+    Case((2, 20, 27, 28), (16, 20, 3, 3), padding=2, dilation=2),
+    Case((1, 16, 12, 12), (20, 16, 7, 7), dtype="float32"),
+    Case((1, 40, 14, 14), (40, 1, 27, 27), padding=13, groups=40, dtype="float32",
+         x_memory="channels_last"),
 ]
 
 # Weight gradients of banks so large that they are written at once, by several blocks in turn.

@@ -6,6 +6,7 @@ import pytest
 from support import (
     BANKS,
     DTYPES,
+    EDGES,
     FEW,
     IMAGES,
     KINDS,
@@ -80,6 +81,13 @@ def test_few_channels_of_wide_images(kind: str) -> None:
     summary = check_conv(getattr(sc, f"conv{kind}"), verb=f"conv{kind}", cases=FEW,
                          fills=["exact", "special", "special_w"])
     assert summary.cases == len(FEW)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_wide_padding(kind: str) -> None:
+    summary = check_conv(getattr(sc, f"conv{kind}"), verb=f"conv{kind}", cases=EDGES,
+                         fills=["exact", "real", "special", "special_w"])
+    assert summary.cases == len(EDGES)
 
 
 @pytest.mark.parametrize("verb", ["conv_weight_grad", "dense_weight_grad"])

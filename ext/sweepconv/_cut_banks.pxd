@@ -108,7 +108,7 @@ cdef inline idx lay_out_patches(Sweep *s, const Extents *e, int threads) noexcep
     s.rows = odd_lines(s, s.chunk)  # steps of a row, a pixel each, in all sets
     s.panel_bytes = ceil_div(taps * s.source_chunk, s.tile.nb) * s.tile.nb * itemsize
     lay_out(s, pixels * s.panel_bytes, pixels * s.rows * itemsize,
-            2 * s.half * s.tile.nb * itemsize + s.size[0] * s.panel_bytes,
+            2 * (s.half * s.tile.nb * itemsize + s.size[0] * s.panel_bytes),
             s.rows // (2 * s.half) * sizeof(sc_pair),
             s.panel_bytes // (s.tile.nb * itemsize) * sizeof(sc_item), sizeof(sc_line), 0)
     return e.boxes * s.all_groups * s.source_chunks * s.chunks

@@ -13,43 +13,50 @@ from sweepconv._box cimport (
     AXES, Block, Phase, box_taps, ceil_div, cut_block, even_run, idx, merge,
 )
 from sweepconv._kernels cimport SC_OUTER, call_one, sc_item, sc_line, sc_pair, sc_steps
-from sweepconv._panel cimport target_at, target_steps
+from sweepconv._panel cimport SQUARE, target_at, target_steps
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, RUNS, SPARE, TAPS, Sweep, find_block, find_box, first_source, first_target,
 )
 
 
-cdef inline void move_taps(const Sweep *s, char *to, idx channel, idx pitch, const char *source,
-                           idx pace, idx images, idx channels, idx run) noexcept nogil:
+cdef struct Pitches:
+    # Bytes from one value of a patch to the next.
+    idx tap
+    idx channel
+    idx image
+
+
+cdef inline void move_taps(const Sweep *s, char *to, const Pitches *p, const char *source, idx pace,
+                           idx images, idx channels, idx run) noexcept nogil:
     """A run of taps, of all channels and images; whichever are more move together."""
-    cdef idx itemsize = s.tile.itemsize, i
+    cdef idx i
     if images > channels:
         for i in range(channels):
-            s.tile.move(to + i * channel, pitch, itemsize, source + i * s.source.channel,
+            s.tile.move(to + i * p.channel, p.image, p.tap, source + i * s.source.channel,
                         s.source.batch, pace, images, run)
     else:
         for i in range(images):
-            s.tile.move(to + i * pitch, channel, itemsize, source + i * s.source.batch,
+            s.tile.move(to + i * p.image, p.channel, p.tap, source + i * s.source.batch,
                         s.source.channel, pace, channels, run)
 
 
 cdef inline void pack_patch(const Sweep *s, const Block *b, const idx *at, const char *image,
-                            idx images, idx channels, idx pitch, char *patch) noexcept nogil:
-    """What the filters of the output at the coordinates `at` read, [channels][taps], of each of
-    some images; the patch of the next is `pitch` bytes further on."""
-    cdef idx itemsize = s.tile.itemsize, taps = box_taps(b.phase), i, j, k, run, pace, d, h, w
+                            idx images, idx channels, const Pitches *p,
+                            char *patch) noexcept nogil:
+    """What the filters of the output at the coordinates `at` read of each of some images."""
+    cdef idx i, j, k, run, pace, d, h, w
     cdef char *to
     for i in range(b.phase[0].taps):
         d = b.phase[0].index[at[0] + b.phase[0].offset[i]]
         for j in range(b.phase[1].taps):
             h = b.phase[1].index[at[1] + b.phase[1].offset[j]]
-            to = patch + (i * b.phase[1].taps + j) * b.phase[2].taps * itemsize
+            to = patch + (i * b.phase[1].taps + j) * b.phase[2].taps * p.tap
             k = 0
             while k < b.phase[2].taps and d >= 0 and h >= 0:
                 w = b.phase[2].index[at[2] + b.phase[2].offset[k]]
                 run = even_run(b.phase[2], at[2], k, &pace)
                 if w >= 0:
-                    move_taps(s, to + k * itemsize, taps * itemsize, pitch,
+                    move_taps(s, to + k * p.tap, p,
                               image + d * s.source.space[0] + h * s.source.space[1]
                               + w * s.source.space[2], pace * s.source.space[2], images, channels,
                               run)
@@ -59,24 +66,38 @@ cdef inline void pack_patch(const Sweep *s, const Block *b, const idx *at, const
 cdef inline void pack_patches(const Sweep *s, const Block *b, idx channel, idx channels,
                               char *patches, char *panels) noexcept nogil:
     """Panels of nb neighbouring values of all patches, [panels][pixels][nb], filled up with zeros;
-    by way of the patches themselves, those of one output at a time."""
+    by way of the patches themselves, [images][channels][taps], those of one output at a time.
+
+    Where channels lie side by side in x, patches are first [images][taps][channels]."""
     cdef idx at[3]
-    cdef idx row = s.tile.nb * s.tile.itemsize, places = b.pixels // b.n[0], place, rest, panel
-    cdef idx count = ceil_div(channels * box_taps(b.phase), s.tile.nb)
+    cdef idx itemsize = s.tile.itemsize, row = s.tile.nb * itemsize, places = b.pixels // b.n[0]
+    cdef idx taps = box_taps(b.phase), count = ceil_div(channels * taps, s.tile.nb), place, rest
+    cdef idx size = b.n[0] * count * row, panel, n
+    cdef bint turned = (s.source.channel == itemsize and min(channels, taps) >= SQUARE
+                        and b.n[0] <= channels)
+    cdef char *first = patches + size if turned else patches
     cdef const char *image = s.source.data + b.low[0] * s.source.batch + channel * s.source.channel
+    cdef Pitches p
     cdef int a
-    memset(patches, 0, b.n[0] * count * row)  # padding, and what fills the last panel
+    p.tap, p.channel, p.image = itemsize, taps * itemsize, count * row
+    memset(first, 0, size)  # padding, and what fills the last panel
+    if turned:
+        p.tap, p.channel = channels * itemsize, itemsize
+        memset(patches, 0, size)
     for place in range(places):
         rest = place
         for a in range(2, -1, -1):
             at[a] = (b.low[a + 1] + rest % b.n[a + 1]) * b.stride[a + 1]
             rest //= b.n[a + 1]
         if place and s.reads_zeros:
-            memset(patches, 0, b.n[0] * count * row)
-        pack_patch(s, b, at, image, b.n[0], channels, count * row, patches)
+            memset(first, 0, size)
+        pack_patch(s, b, at, image, b.n[0], channels, &p, first)
+        for n in range(b.n[0] if turned else 0):
+            s.tile.move(patches + n * p.image, taps * itemsize, itemsize, first + n * p.image,
+                        itemsize, p.tap, channels, taps)
         for panel in range(count):
-            s.tile.move(panels + (panel * b.pixels + place) * row, places * row, s.tile.itemsize,
-                        patches + panel * row, count * row, s.tile.itemsize, b.n[0], s.tile.nb)
+            s.tile.move(panels + (panel * b.pixels + place) * row, places * row, itemsize,
+                        patches + panel * row, p.image, itemsize, b.n[0], s.tile.nb)
 
 
 cdef inline void pack_rows(const Sweep *s, const Block *b, idx target, idx count,
