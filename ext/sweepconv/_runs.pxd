@@ -262,16 +262,25 @@ cdef inline void cut_evenly(idx length, idx half, idx edge, Cut *cut) noexcept n
     cut.count = cut.between + (2 if edge else 0)
 
 
+cdef inline idx edge_pixels(const Block *b) noexcept nogil:
+    """Pixels at the start of a line that read zeros, if they are fewer than a run has and others
+    are between them and those at its end; else 0."""
+    cdef idx edge = 0
+    while not reads_all(b.phase[2], b.low[3] + edge):
+        edge += 1
+        if edge == b.half or 2 * edge >= b.length:
+            return 0
+    return edge
+
+
 cdef inline void cut_by_taps(const Sweep *s, const Block *b, Cut *best) noexcept nogil:
     """The cut with which lines take least.  Shorter runs leave out more taps along the last axis,
     since fewer of them read zeros for some of their pixels alone; so do edges that are apart, but
     these find fewer others of their kind."""
     cdef Cut cut
-    cdef idx edge = 0, least = -1, half, cost
+    cdef idx edge = edge_pixels(b), least = -1, half, cost
     cdef int i
-    while edge < b.half and 2 * edge < b.length and not reads_all(b.phase[2], b.low[3] + edge):
-        edge += 1
-    for i in range(2 if 0 < edge < b.half and 2 * edge < b.length else 1):
+    for i in range(2 if edge else 1):
         for half in range(b.half, 0, -1):
             cut_evenly(b.length, half, i * edge, &cut)
             cost = cut_cost(s, b, &cut)

@@ -58,11 +58,12 @@ cdef inline void look_at_signals(Crew *c) noexcept nogil:
     if c.left:
         return
     c.left, now = c.patience, omp_get_wtime()
-    if c.look and now >= c.look:
+    if c.look and now < c.look:
+        return
+    if c.look:
         with gil:
             c.raised = check_signals()
-    if c.look == 0 or now >= c.look:
-        c.look = now + 0.1
+    c.look = now + 0.1
     if c.raised:
         for i in range(c.shares):  # all taken
             sc_advance(&c.share[i].next, c.share[i].end)

@@ -76,7 +76,7 @@ cdef enum:
     ROUND_WORK = 1 << 26     # local input gradient: of one image
     SERIAL_WORK = 200 * 1000  # multiply-adds below which a parallel region costs more than it gives
     CLOCK_WORK = 50 * 1000 * 1000  # multiply-adds between two looks at the clock, for signals
-    SIGNAL_WORK = 2000 * 1000 * 1000  # most of a task
+    SIGNAL_WORK = 2000 * 1000 * 1000  # the most of a task of a weight gradient
 
 
 cdef class Plan:
