@@ -30,6 +30,8 @@ cdef enum:
     PANEL_BYTES = 400 * 1024  # of a block of several channels, with lanes for groups
     LEAST_PIXELS = 196
     FEW_READS = 4             # so few that elements are hardly found in the first-level cache again
+    MANY_READS = 9            # beyond which windows reach far: fewer bytes of a pixel, larger blocks
+    FAR_BYTES = 256
     LANE_PART_PIXELS = 784
     PLANE_BYTES = 512 * 1024  # planes of a block and its sums: half of them in the second level
     WOVEN_BYTES = 256 * 1024  # of the target, of a task whose boxes' outputs lie between each other
@@ -232,6 +234,8 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
         s.wide = wide_groups(s)
         if s.in_place and reads(e) <= FEW_READS:  # whole pixels, as they come from memory
             s.wide = 4 * s.wide
+        elif not s.in_place and reads(e) > MANY_READS:  # so less is packed twice
+            s.wide = max(min(s.wide, FAR_BYTES // s.unit), <idx>1)
         s.wide = min(s.wide, s.groups)
         most = min(most, WIDE_BYTES // (s.wide * s.unit))
     elif s.lanes > 1:  # what they read stays in the second-level cache
