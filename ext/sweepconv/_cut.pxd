@@ -30,8 +30,8 @@ cdef enum:
     PANEL_BYTES = 400 * 1024  # of a block of several channels, with lanes for groups
     LEAST_PIXELS = 196
     FEW_READS = 4             # so few that elements are hardly found in the first-level cache again
-    MANY_READS = 9            # beyond which windows reach far: fewer bytes of a pixel, larger blocks
-    FAR_BYTES = 256
+    MANY_READS = 9            # beyond which blocks are larger, of fewer bytes of a pixel
+    FAR_BYTES = 256           # of these
     LANE_PART_PIXELS = 784
     PLANE_BYTES = 512 * 1024  # planes of a block and its sums: half of them in the second level
     WOVEN_BYTES = 256 * 1024  # of the target, of a task whose boxes' outputs lie between each other
