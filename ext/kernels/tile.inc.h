@@ -86,8 +86,8 @@ static inline __attribute__((always_inline)) void NAME(finish)(
 
 static inline __attribute__((always_inline)) void NAME(one)(
     const int kind, const int half, const int nv, const sc_item *item, const sc_pair *pair,
-    const sc_item *next, const sc_pair *its, const int at_once, const sc_stream *ahead, const sc_steps *s,
-    const ptrdiff_t rs, ptrdiff_t ks, const ptrdiff_t ws)
+    const sc_item *next, const sc_pair *its, const int at_once, const sc_stream *ahead,
+    const sc_steps *s, const ptrdiff_t rs, ptrdiff_t ks, const ptrdiff_t ws)
 {
     VECTOR sum[2 * TALL_HALF][2];
     ptrdiff_t row[TALL_HALF];

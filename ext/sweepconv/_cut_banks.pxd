@@ -16,7 +16,7 @@ cdef enum:
     X_BAND_BYTES = 384 * 1024  # the same for the weight gradient, whose sums are few
     SUMS_BYTES = 64 * 1024    # and these sums, of one filter panel
     LEAST_IMAGES = 8
-    TURNED_TARGETS = 3       # an image, from which on a patch is turned sooner than its gradient
+    TURNED_TARGETS = 3        # an image, from which on a patch is turned sooner than its gradient
     LONG_ROW = 32             # channels of a pixel
     PATCH_PIXELS = 100        # up to which the filters are written at once
     LARGE_BANK = 4 * 1024 * 1024  # of bytes: beyond the second-level cache for sure

@@ -316,9 +316,9 @@ cdef inline void find_runs(const Sweep *s, const Block *b, idx sum_steps, Runs *
         at = run_at(b, &cut, i, &rows)
         cut_column(b, rows, at, i % 2, start, ready, r.ready_row * s.tile.itemsize,
                    r.run + i * b.lines)
-    if r.leave_out:
-        for i in range(cut.count):
+        if r.leave_out:
             find_taps(b, r.run + i * b.lines)
+    if r.leave_out:
         sort_runs(r)
     r.pair = <Pair *>(r.run + r.count)
     pair_runs(b, r)
