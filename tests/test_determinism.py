@@ -17,6 +17,7 @@ from support import (
     IMAGES,
     LAYOUTS,
     LONG,
+    PIECES,
     PREFIX,
     SMALL,
     SPANNED,
@@ -121,7 +122,7 @@ def batch_of(case: Case, verb: str, values: dict[str, Any], images: slice) -> Ar
 
 
 @problems([v for v in VERBS if not v.endswith("_weight_grad")],
-          [*LARGE, *FEW, *IMAGES, *STRIDED, *SPANNED, *SMALL.values()])
+          [*LARGE, *FEW, *IMAGES, *PIECES, *STRIDED, *SPANNED, *SMALL.values()])
 def test_any_split_of_the_batch(verb: str, case: Case) -> None:
     values = operands(verb, case)
     whole = call(verb, case, values)
@@ -191,7 +192,7 @@ def test_repeated_calls(verb: str) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @problems(VERBS, [*SMALL.values(), *BORDERS, *FEW, *IMAGES, *SPANNED, *STRIDED,
-                  LARGE[0], LARGE[9], LARGE[13]])
+                  *PIECES, LARGE[0], LARGE[9], LARGE[13]])
 def test_any_memory_order_of_the_operands(verb: str, case: Case, layout: str) -> None:
     values = operands(verb, case)
     expected = digest(call(verb, case, values))

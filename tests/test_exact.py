@@ -12,6 +12,7 @@ from support import (
     KINDS,
     LONG,
     ONE_PIXEL,
+    PIECES,
     PREFIX,
     SPANNED,
     STRIDED,
@@ -88,6 +89,13 @@ def test_wide_padding(kind: str) -> None:
     summary = check_conv(getattr(sc, f"conv{kind}"), verb=f"conv{kind}", cases=EDGES,
                          fills=["exact", "real", "special", "special_w"])
     assert summary.cases == len(EDGES)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_depthwise_images_in_pieces(kind: str) -> None:
+    summary = check_conv(getattr(sc, f"conv{kind}"), verb=f"conv{kind}", cases=PIECES,
+                         fills=["exact", "real", "special", "special_w"])
+    assert summary.cases == len(PIECES)
 
 
 @pytest.mark.parametrize("verb", ["conv_weight_grad", "dense_weight_grad"])

@@ -6,18 +6,19 @@ output is summed by itself.  Those of `reduce` follow the shapes alone.  Filters
 pixels, as those of local layers, have sizes of their own in `_cut_banks.pxd`.
 """
 
-from sweepconv._box cimport AXES, Extents, ceil_div, filter_panel_steps, idx
+from sweepconv._box cimport AXES, Block, Extents, Phase, ceil_div, filter_panel_steps, idx
 from sweepconv._items cimport Item
 from sweepconv._kernels cimport sc_item, sc_line, sc_pair
 from sweepconv._kinds cimport reads, reads_little
+from sweepconv._pieces cimport count_pieces
 from sweepconv._planes cimport channel_pitch, plane_size, stacked_width
 from sweepconv._planes_view cimport pays_to_view
 from sweepconv._runs cimport Pair, Run, Runs
 from sweepconv._shifts cimport shifted_bytes
 from sweepconv._task cimport (
     FEW_CHANNELS, INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, TAPS,
-    WIDE_CHANNELS, Sweep, best_half, channel_block, most_vectors, pixels_collide, tile_edge,
-    tile_positions,
+    WIDE_CHANNELS, Part, Sweep, best_half, channel_block, cut_task, most_vectors, pixels_collide,
+    tile_edge, tile_positions,
 )
 
 cdef enum:
@@ -33,6 +34,7 @@ cdef enum:
     MANY_READS = 9            # beyond which blocks are larger, of fewer bytes of a pixel
     FAR_BYTES = 256           # of these
     LANE_PART_PIXELS = 784
+    PIECE_BYTES = 10 * 1024   # of a source whose packing takes as long as to open a piece
     PLANE_BYTES = 512 * 1024  # planes of a block and its sums: half of them in the second level
     WOVEN_BYTES = 256 * 1024  # of the target, of a task whose boxes' outputs lie between each other
     LEAST_PLANE = 512         # pixels
@@ -223,13 +225,31 @@ cdef inline idx wide_groups(const Sweep *s) noexcept nogil:
     return WIDE_GROUPS * s.tile.nb // (2 * s.lanes)
 
 
+cdef inline bint pieces_pay(const Sweep *s) noexcept nogil:
+    """Whether the pieces of the first block, which has most, take less than to pack its source."""
+    cdef const Phase *phase[3]
+    cdef Block b
+    cdef Part part
+    if not cut_task(s, 0, 0, phase, &b, &part):
+        return False
+    return (b.n[0] * b.extent[1] * b.extent[2] * b.extent[3] * s.unit
+            * min(s.wide, part.last_group - part.group) >= PIECE_BYTES * count_pieces(&b))
+
+
 cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
-    """Large tasks, for the caches, but two for each thread where the work allows it."""
-    cdef idx most = LANE_PIXELS if s.lanes > 1 else BLOCK_PIXELS, pixels, reach
     if s.planes:
         s.in_place = pays_to_view(s, e)
     elif pixels_collide(s):
         s.in_place = False
+    cut_gather(s, e, threads)
+    if s.in_place and not s.planes and not pieces_pay(s):
+        s.in_place = False
+        cut_gather(s, e, threads)
+
+
+cdef inline void cut_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
+    """Large tasks, for the caches, but two for each thread where the work allows it."""
+    cdef idx most = LANE_PIXELS if s.lanes > 1 else BLOCK_PIXELS, pixels, reach
     if s.lanes > 1 and s.sources == 1:
         s.wide = wide_groups(s)
         if s.in_place and reads(e) <= FEW_READS:  # whole pixels, as they come from memory

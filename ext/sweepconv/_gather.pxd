@@ -12,7 +12,7 @@ from sweepconv._ahead cimport ask_block, ask_nothing, ask_rows, pass_steps
 from sweepconv._box cimport Block, Phase, box_taps, ceil_div, idx, is_panel, tap_starts
 from sweepconv._kernels cimport sc_item, sc_line, sc_steps
 from sweepconv._panel cimport Columns, move_columns, move_pixels, pack_source, weave_pixels
-from sweepconv._pieces cimport lies_inside, next_piece
+from sweepconv._pieces cimport next_piece
 from sweepconv._items cimport Item, Sums, strip_items, sum_strips
 from sweepconv._runs cimport Pair, Runs, aim_pairs, find_lines, find_runs
 from sweepconv._task cimport (
@@ -266,7 +266,7 @@ cdef inline void gather_box(const Sweep *s, idx task, idx nth, char *scratch) no
     cdef idx *at = [0, 0, 0]
     if not cut_task(s, task, nth, phase, &b, &part):
         return
-    if not (s.in_place and s.finite[0] and lies_inside(&b)):
+    if not (s.in_place and s.finite[0]):
         gather_block(s, &b, &part, scratch)
         return
     while next_piece(&b, at, &piece):

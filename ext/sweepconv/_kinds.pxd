@@ -10,7 +10,7 @@ from sweepconv._shifts cimport SPREAD_COST, single_cost
 from sweepconv._task cimport FEW_TARGETS, Sweep
 
 cdef enum:
-    MOST_READS = 13           # of an element of a depthwise source that is read where it lies
+    MOST_READS = 13           # of an element of a depthwise source that are few
     # Costs in hundredths of a vector multiply-add:
     LONE_VECTOR = 115         # of a step where a tile is one vector wide, or lanes are groups
     SINK_VECTORS = 4          # of a line in the weight gradient
@@ -150,15 +150,14 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last
         s.kind, s.lanes, s.columns = SC_LANES, lanes, 2
         if s.targets == 1 and s.all_groups > lanes:
             s.kind, s.lanes, s.columns = SC_EACH, 2 * lanes, 1
-        s.in_place = gathers and last and reads_little(s, e)
+        s.in_place = gathers and last and s.sources == 1
         set_groups(s)
     else:
         choose_values(s)
 
 
 cdef inline bint reads_little(const Sweep *s, const Extents *e) noexcept nogil:
-    """Whether elements of a depthwise source are read so few times that it counts how they come:
-    those of `gather` from where they lie, since a packed copy does not pay."""
+    """Whether elements of a depthwise source are read so few times that it counts how they come."""
     return s.sources == 1 and reads(e) <= MOST_READS
 
 

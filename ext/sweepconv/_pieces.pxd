@@ -64,14 +64,13 @@ cdef inline void pass_piece(const Block *b, const Block *piece, idx *at) noexcep
         at[a] = 0
 
 
-cdef inline bint lies_inside(const Block *b) noexcept nogil:
-    """Whether most outputs of a block read no padding, so that few pieces hold them."""
-    cdef idx inside = 1, n, i
+cdef inline idx count_pieces(const Block *b) noexcept nogil:
+    cdef idx all = 1, n, at, low, high
     cdef int a
     for a in range(3):
-        n = 0
-        for i in range(b.n[a + 1]):
-            if b.phase[a].taps > 0 and reads_all(b.phase[a], b.low[a + 1] + i):
-                n += 1
-        inside *= n
-    return 3 * b.n[0] * inside >= b.pixels
+        n = at = 0
+        while at < b.n[a + 1]:
+            at += piece_size(b.phase[a], b.low[a + 1] + at, b.n[a + 1] - at, &low, &high)
+            n += 1
+        all *= n
+    return all
