@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -200,19 +201,19 @@ EDGES = [
          x_memory="channels_last"),
 ]
 
-# Depthwise images, channels last, so large that their blocks are read where they lie, in pieces;
+# Depthwise images, channels last, so large that their blocks are read where they lie, in pieces:
 # each form of border, one to three axes, a stride, a dilation, two targets of a group, images that
 # share a block, channels that leave lanes empty.
-PIECES = [Case(x, w, groups=x[1], x_memory="channels_last", **more) for x, w, more in [
-    ((1, 40, 36, 40), (40, 1, 3, 3), {"padding": 1, "bias": True, "dtype": "float32"}),
-    ((2, 70, 19, 40), (70, 1, 3, 5), {"padding": ((1, 0), (2, 2))}),
-    ((1, 33, 8, 24, 15), (33, 1, 3, 3, 3), {"padding": 1, "dtype": "float32"}),
-    ((1, 64, 60, 50), (64, 1, 3, 3), {"padding": 2, "dilation": 2, "dtype": "float32"}),
-    ((3, 40, 400), (40, 1, 9), {"padding": "causal"}),
-    ((1, 36, 61, 61), (36, 1, 3, 3), {"padding": 1, "stride": 2, "padding_mode": "reflect"}),
-    ((1, 36, 50, 60), (36, 1, 3, 4), {"padding": ((1, 1), (2, 1)), "padding_mode": "circular"}),
-    ((20, 64, 8, 6), (64, 1, 3, 3), {"padding": 1, "dtype": "float32"}),
-    ((1, 36, 45, 40), (72, 1, 3, 3), {"padding": 1, "dtype": "float32"}),
+PIECES = [replace(case, groups=case.x_shape[1], x_memory="channels_last") for case in [
+    Case((1, 40, 36, 40), (40, 1, 3, 3), padding=1, bias=True, dtype="float32"),
+    Case((2, 70, 19, 40), (70, 1, 3, 5), padding=((1, 0), (2, 2))),
+    Case((1, 33, 8, 24, 15), (33, 1, 3, 3, 3), padding=1, dtype="float32"),
+    Case((1, 64, 60, 50), (64, 1, 3, 3), padding=2, dilation=2, dtype="float32"),
+    Case((3, 40, 400), (40, 1, 9), padding="causal"),
+    Case((1, 36, 61, 61), (36, 1, 3, 3), padding=1, stride=2, padding_mode="reflect"),
+    Case((1, 36, 50, 60), (36, 1, 3, 4), padding=((1, 1), (2, 1)), padding_mode="circular"),
+    Case((20, 64, 8, 6), (64, 1, 3, 3), padding=1, dtype="float32"),
+    Case((1, 36, 45, 40), (72, 1, 3, 3), padding=1, dtype="float32"),
 ]]
 
 # Weight gradients of banks so large that they are written at once, by several blocks in turn.
