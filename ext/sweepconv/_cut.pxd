@@ -35,6 +35,7 @@ cdef enum:
     FAR_BYTES = 256           # of these
     LANE_PART_PIXELS = 784
     PIECE_BYTES = 10 * 1024   # of a source whose packing takes as long as to open a piece
+    FAR_PIXELS = 2048         # bytes apart: a few rows are more pages than are found at once
     PLANE_BYTES = 512 * 1024  # planes of a block and its sums: half of them in the second level
     WOVEN_BYTES = 256 * 1024  # of the target, of a task whose boxes' outputs lie between each other
     LEAST_PLANE = 512         # pixels
@@ -225,15 +226,18 @@ cdef inline idx wide_groups(const Sweep *s) noexcept nogil:
     return WIDE_GROUPS * s.tile.nb // (2 * s.lanes)
 
 
-cdef inline bint pieces_pay(const Sweep *s) noexcept nogil:
+cdef inline bint pieces_pay(const Sweep *s, const Extents *e) noexcept nogil:
     """Whether the pieces of the first block, which has most, take less than to pack its source."""
+    cdef idx least = PIECE_BYTES
     cdef const Phase *phase[3]
     cdef Block b
     cdef Part part
     if not cut_task(s, 0, 0, phase, &b, &part):
         return False
+    if reads(e) > MANY_READS and s.source.space[2] > FAR_PIXELS:
+        least *= 2
     return (b.n[0] * b.extent[1] * b.extent[2] * b.extent[3] * s.unit
-            * min(s.wide, part.last_group - part.group) >= PIECE_BYTES * count_pieces(&b))
+            * min(s.wide, part.last_group - part.group) >= least * count_pieces(&b))
 
 
 cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
@@ -242,7 +246,7 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
     elif pixels_collide(s):
         s.in_place = False
     cut_gather(s, e, threads)
-    if s.in_place and not s.planes and not pieces_pay(s):
+    if s.in_place and not s.planes and not pieces_pay(s, e):
         s.in_place = False
         cut_gather(s, e, threads)
 
