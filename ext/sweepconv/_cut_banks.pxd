@@ -244,19 +244,23 @@ cdef inline bint scatters(const Sweep *s, const Extents *e) noexcept nogil:
 
 
 cdef inline idx lay_out_scatter(Sweep *s, const Extents *e, int threads) noexcept nogil:
-    """Images that stay in the second-level cache, and two tasks for each thread where channels
-    allow it; the number of tasks.  `rows` are here the images of a task, filled up to whole tiles,
-    and `panel_bytes` is a patch."""
-    cdef idx itemsize = s.tile.itemsize, taps = filter_panel_steps(e), blocks, least, held
+    """Images that stay in the second-level cache, and as many tasks for each thread where channels
+    allow it, but no more than that: the longer the pieces, the faster filters stream.  The number
+    of tasks; `rows` are here the images of a task, filled up to whole tiles, and `panel_bytes` is
+    a patch."""
+    cdef idx itemsize = s.tile.itemsize, taps = filter_panel_steps(e), least, held
     cdef idx pixels = s.source.size[0] * s.source.size[1] * s.source.size[2] * itemsize
     s.own_filters = not filters_lie_flat(s)
     least = ceil_div(2 * s.tile.nb, taps)  # channels of a task: two tiles wide at least
-    s.source_chunk = s.sources
-    held = max(IMAGE_BYTES // (pixels * s.source_chunk), <idx>1)
-    blocks = ceil_div(s.batch, min(held, s.batch))
-    while (s.source_chunk > least and (blocks * s.all_groups * ceil_div(s.sources, s.source_chunk)
-                                       < 2 * threads or pixels * s.source_chunk > IMAGE_BYTES)):
-        s.source_chunk = max(ceil_div(s.source_chunk, 2), least)
+    s.source_chunks = 1
+    while (s.all_groups * s.source_chunks % threads
+           and s.all_groups * s.source_chunks < FEW_TASKS * threads
+           and s.sources // (s.source_chunks + 1) >= least):
+        s.source_chunks += 1
+    while (pixels * ceil_div(s.sources, s.source_chunks) > IMAGE_BYTES
+           and s.sources // (2 * s.source_chunks) >= least):
+        s.source_chunks *= 2
+    s.source_chunk = ceil_div(s.sources, s.source_chunks)
     s.source_chunks = ceil_div(s.sources, s.source_chunk)
     held = max(IMAGE_BYTES // (pixels * s.source_chunk), <idx>1)
     s.size[0] = ceil_div(s.batch, ceil_div(s.batch, min(held, s.batch)))

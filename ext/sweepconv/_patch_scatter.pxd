@@ -40,30 +40,34 @@ cdef struct Patches:
     sc_line *line
 
 
-cdef inline idx make_long_rows(const Sweep *s, const Patches *p) noexcept nogil:
-    """The patches of one output of few images, but for their ends; how many times nb values.
+cdef inline void make_long_rows(const Sweep *s, const Patches *p) noexcept nogil:
+    """The patches of one output of few images, of at least two rows of a panel each.
 
     Rows of the tile are values further on: filters, which have few uses, stream in longer pieces,
-    and more sums are on their way."""
-    cdef idx itemsize = s.tile.itemsize, nb = s.tile.nb, row = nb * itemsize, done = 0
-    cdef idx whole = p.values // nb, half, first, count, n
+    and more sums are on their way.  The last tile ends with the patch, and makes some again."""
+    cdef idx itemsize = s.tile.itemsize, nb = s.tile.nb, done = 0
+    cdef idx most = min(p.values // (2 * nb), s.tile.half), lanes, row, half, first, count, n
+    cdef int vectors
     cdef const char *w
     cdef const char *start
     cdef char *sums
-    while whole - done > 1:
-        half = min((whole - done) // 2, s.tile.half)
+    while done < p.values:
+        vectors = 1 if p.values - done <= nb else 2
+        lanes = nb // 2 * vectors
+        row = lanes * itemsize
+        half = min(ceil_div(p.values - done, 2 * lanes), most)
+        done = min(done, p.values - 2 * half * lanes)
         for first in range(ceil_div(s.targets, STEPS)):
             count = min(<idx>STEPS, s.targets - first * STEPS)
-            w = p.filters + (first * STEPS * p.step + done * nb) * itemsize
+            w = p.filters + (first * STEPS * p.step + done) * itemsize
             for n in range(s.size[0]):
-                sums = p.sums + (n * p.pitch + done * nb) * itemsize
+                sums = p.sums + (n * p.pitch + done) * itemsize
                 start = sums if first else p.zeros
-                call_one(s.tile.tile[SC_SPREAD][1][half - 1], sums, sums + half * row, nb, start,
-                         start + (half * row if first else 0), nb if first else 0, w,
-                         w + half * row, nb, p.step, p.line, 1, count,
+                call_one(s.tile.tile[SC_SPREAD][vectors - 1][half - 1], sums, sums + half * row,
+                         lanes, start, start + (half * row if first else 0),
+                         lanes if first else 0, w, w + half * row, lanes, p.step, p.line, 1, count,
                          p.dy + (first * STEPS * p.rows + n) * itemsize, p.rows, NULL)
-        done += 2 * half
-    return done
+        done += 2 * half * lanes
 
 
 cdef inline void make_patches(const Sweep *s, const Patches *p) noexcept nogil:
@@ -74,8 +78,10 @@ cdef inline void make_patches(const Sweep *s, const Patches *p) noexcept nogil:
     cdef const char *start
     cdef char *sums
     cdef int vectors
-    cdef idx done = make_long_rows(s, p) if s.size[0] <= FEW_IMAGES else 0
-    for j in range(done, ceil_div(p.values, nb)):
+    if s.size[0] <= FEW_IMAGES and p.values >= 2 * nb:
+        make_long_rows(s, p)
+        return
+    for j in range(ceil_div(p.values, nb)):
         lanes = min(nb, p.values - j * nb)
         vectors = 1 if 2 * lanes <= nb else 2
         w, step = p.filters + j * nb * itemsize, p.step
