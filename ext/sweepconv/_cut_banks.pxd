@@ -175,6 +175,8 @@ cdef inline idx lay_out_batch_gather(Sweep *s, const Extents *e, int threads) no
     """Bands that stay in the second-level cache, two tasks for each thread where targets allow it;
     the number of tasks.  `rows` are here the sums of a task."""
     cdef idx slot, run = s.phase_count[2], tasks, band, taps = filter_panel_steps(e)
+    if s.tile.shorter != NULL and s.batch <= s.tile.shorter.vector:
+        s.tile = s.tile.shorter  # whose vectors hold them all, and more fit in a cycle
     s.abreast = images_abreast(s)
     slot = s.abreast * s.tile.itemsize
     while True:
