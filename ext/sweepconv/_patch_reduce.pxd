@@ -26,6 +26,20 @@ cdef struct Pitches:
     idx image
 
 
+cdef struct PatchTiles:
+    # The operands of all tiles of a task, and where their sums are.
+    idx targets
+    idx values           # of each filter
+    idx pixels
+    const char *dy       # [pixels][rows]
+    const char *panels   # nb neighbouring values of all pixels each
+    idx panel            # bytes from one to the next
+    idx pitch            # values from one pixel to the next
+    const char *zeros    # [nb], that sums start from; NULL: from what stands in the filters
+    char *filters
+    char *spare          # two halves of a tile
+
+
 cdef inline void move_taps(const Sweep *s, char *to, const Pitches *p, const char *source, idx pace,
                            idx images, idx channels, idx run) noexcept nogil:
     """A run of taps, of all channels and images; whichever are more move together."""
@@ -64,9 +78,9 @@ cdef inline void pack_patch(const Sweep *s, const Block *b, const idx *at, const
 
 
 cdef inline void pack_patches(const Sweep *s, const Block *b, idx channel, idx channels,
-                              char *patches, char *panels) noexcept nogil:
-    """Panels of nb neighbouring values of all patches, [panels][pixels][nb], filled up with zeros;
-    by way of the patches themselves, [images][channels][taps], those of one output at a time.
+                              char *patches, char *panels, PatchTiles *tiles) noexcept nogil:
+    """Patches, [images][channels][taps], filled up with zeros: those of one output as they are, of
+    more one after the other as panels, [panels][pixels][nb].
 
     Where channels lie side by side in x, patches are first [images][taps][channels]."""
     cdef idx at[3]
@@ -80,6 +94,10 @@ cdef inline void pack_patches(const Sweep *s, const Block *b, idx channel, idx c
     cdef Pitches p
     cdef int a
     p.tap, p.channel, p.image = itemsize, taps * itemsize, count * row
+    tiles.panels, tiles.panel, tiles.pitch = panels, b.pixels * row, s.tile.nb
+    if places == 1:
+        tiles.panels, tiles.panel = patches, row
+        tiles.pitch = count * s.tile.nb if b.pixels > 1 else s.tile.nb  # which tiles know best
     memset(first, 0, size)  # padding, and what fills the last panel
     if turned:
         p.tap, p.channel = channels * itemsize, itemsize
@@ -95,7 +113,7 @@ cdef inline void pack_patches(const Sweep *s, const Block *b, idx channel, idx c
         for n in range(b.n[0] if turned else 0):
             s.tile.move(patches + n * p.image, taps * itemsize, itemsize, first + n * p.image,
                         itemsize, p.tap, channels, taps)
-        for panel in range(count):
+        for panel in range(count if places > 1 else 0):
             s.tile.move(panels + (panel * b.pixels + place) * row, places * row, itemsize,
                         patches + panel * row, p.image, itemsize, b.n[0], s.tile.nb)
 
@@ -115,18 +133,6 @@ cdef inline void pack_rows(const Sweep *s, const Block *b, idx target, idx count
         flat += length
 
 
-cdef struct PatchTiles:
-    # The operands of all tiles of a task, and where their sums are.
-    idx targets
-    idx values           # of each filter
-    idx pixels
-    const char *dy       # [pixels][rows]
-    const char *panels   # [panels][pixels][nb]
-    const char *zeros    # [nb], that sums start from; NULL: from what stands in the filters
-    char *filters
-    char *spare          # two halves of a tile
-
-
 cdef inline void sum_inner(const Sweep *s, const PatchTiles *p, const sc_line *line, sc_item *item,
                            sc_pair *pair) noexcept nogil:
     """All whole tiles: a few filters at a time are written from end to end."""
@@ -134,13 +140,13 @@ cdef inline void sum_inner(const Sweep *s, const PatchTiles *p, const sc_line *l
     cdef idx items = p.values // nb, pairs = p.targets // (2 * half)
     cdef sc_steps t
     t.line, t.ahead, t.lines, t.len = line, NULL, 1, p.pixels
-    t.rs, t.ks, t.ws = 1, s.rows, nb
+    t.rs, t.ks, t.ws = 1, s.rows, p.pitch
     t.to_row = s.filters.target // itemsize
     t.start_row = t.to_row if p.zeros == NULL else 0
     for i in range(items):
         item[i].to, item[i].x = p.filters + i * nb * itemsize, p.dy
         item[i].start = item[i].to if p.zeros == NULL else p.zeros
-        item[i].w = p.panels + i * p.pixels * nb * itemsize
+        item[i].w = p.panels + i * p.panel
     for i in range(pairs):
         for j in range(2):
             pair[i].x[j] = (2 * i + j) * half * itemsize
@@ -151,11 +157,11 @@ cdef inline void sum_inner(const Sweep *s, const PatchTiles *p, const sc_line *l
 
 
 cdef inline void sum_edge(const Sweep *s, const PatchTiles *p, const sc_line *line, idx first,
-                          idx lane) noexcept nogil:
+                          idx panel) noexcept nogil:
     """A tile that reaches beyond the filters, or beyond a filter, by way of `spare`."""
     cdef idx itemsize = s.tile.itemsize, nb = s.tile.nb, half = s.half, row = nb * itemsize
-    cdef idx rows = min(2 * half, p.targets - first), lanes = min(nb, p.values - lane)
-    cdef char *at = p.filters + first * s.filters.target + lane * itemsize
+    cdef idx rows = min(2 * half, p.targets - first), lanes = min(nb, p.values - panel * nb)
+    cdef char *at = p.filters + first * s.filters.target + panel * row
     cdef char *low = p.spare
     cdef char *high = p.spare + half * row
     if p.zeros == NULL:
@@ -163,7 +169,7 @@ cdef inline void sum_edge(const Sweep *s, const PatchTiles *p, const sc_line *li
     call_one(s.tile.tile[SC_OUTER][1][half - 1], low, high, nb, low if p.zeros == NULL else p.zeros,
              high if p.zeros == NULL else p.zeros, nb if p.zeros == NULL else 0,
              p.dy + first * itemsize, p.dy + (first + half) * itemsize, 1, s.rows, line, 1,
-             p.pixels, p.panels + lane * p.pixels * itemsize, nb, NULL)
+             p.pixels, p.panels + panel * p.panel, p.pitch, NULL)
     s.tile.move(at, s.filters.target, itemsize, low, row, itemsize, rows, lanes)
 
 
@@ -175,7 +181,7 @@ cdef inline void sum_patches(const Sweep *s, const PatchTiles *p, const sc_line 
     for i in range(ceil_div(p.targets, tile)):
         for j in range(p.values // nb if (i + 1) * tile <= p.targets else 0,
                        ceil_div(p.values, nb)):
-            sum_edge(s, p, line, i * tile, j * nb)
+            sum_edge(s, p, line, i * tile, j)
 
 
 cdef inline void patch_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
@@ -203,7 +209,7 @@ cdef inline void patch_task(const Sweep *s, idx task, char *scratch) noexcept no
         filters += phase[a].filter[0] * s.filters.bank[a]
     line.x = line.w = 0
     memset(zeros, 0, s.tile.nb * itemsize)
-    p.dy, p.panels, p.filters, p.spare = dy, scratch, filters, scratch + s.at[SPARE]
+    p.dy, p.filters, p.spare = dy, filters, scratch + s.at[SPARE]
     p.zeros = NULL if s.accumulate else zeros
     memset(p.spare, 0, 2 * s.half * s.tile.nb * itemsize)
     p.targets, p.values = targets, sources * box_taps(phase)
@@ -214,7 +220,7 @@ cdef inline void patch_task(const Sweep *s, idx task, char *scratch) noexcept no
         p.pixels = b.pixels
         pack_rows(s, &b, first_target(s, group, 0) + target, targets, dy)
         pack_patches(s, &b, first_source(s, group) + source, sources,
-                     p.spare + 2 * s.half * s.tile.nb * itemsize, scratch)
+                     p.spare + 2 * s.half * s.tile.nb * itemsize, scratch, &p)
         sum_patches(s, &p, line, <sc_item *>(scratch + s.at[TAPS]),
                     <sc_pair *>(scratch + s.at[RUNS]))
         p.zeros = NULL
