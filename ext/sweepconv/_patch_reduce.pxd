@@ -18,6 +18,9 @@ from sweepconv._task cimport (
     INIT, LINES, PIXELS, RUNS, SPARE, TAPS, Sweep, find_block, find_box, first_source, first_target,
 )
 
+cdef enum:
+    SOME_TARGETS = 128  # of more, it counts less to copy patches than to read them side by side
+
 
 cdef struct Pitches:
     # Bytes from one value of a patch to the next.
@@ -79,8 +82,8 @@ cdef inline void pack_patch(const Sweep *s, const Block *b, const idx *at, const
 
 cdef inline void pack_patches(const Sweep *s, const Block *b, idx channel, idx channels,
                               char *patches, char *panels, PatchTiles *tiles) noexcept nogil:
-    """Patches, [images][channels][taps], filled up with zeros: those of one output as they are, of
-    more one after the other as panels, [panels][pixels][nb].
+    """Patches, [images][channels][taps], filled up with zeros: those of one output as they are for
+    some targets, else one after the other as panels, [panels][pixels][nb].
 
     Where channels lie side by side in x, patches are first [images][taps][channels]."""
     cdef idx at[3]
@@ -89,13 +92,14 @@ cdef inline void pack_patches(const Sweep *s, const Block *b, idx channel, idx c
     cdef idx size = b.n[0] * count * row, panel, n
     cdef bint turned = (s.source.channel == itemsize and min(channels, taps) >= SQUARE
                         and b.n[0] <= channels)
+    cdef bint flat = places == 1 and tiles.targets <= SOME_TARGETS
     cdef char *first = patches + size if turned else patches
     cdef const char *image = s.source.data + b.low[0] * s.source.batch + channel * s.source.channel
     cdef Pitches p
     cdef int a
     p.tap, p.channel, p.image = itemsize, taps * itemsize, count * row
     tiles.panels, tiles.panel, tiles.pitch = panels, b.pixels * row, s.tile.nb
-    if places == 1:
+    if flat:
         tiles.panels, tiles.panel = patches, row
         tiles.pitch = count * s.tile.nb if b.pixels > 1 else s.tile.nb  # which tiles know best
     memset(first, 0, size)  # padding, and what fills the last panel
@@ -113,7 +117,7 @@ cdef inline void pack_patches(const Sweep *s, const Block *b, idx channel, idx c
         for n in range(b.n[0] if turned else 0):
             s.tile.move(patches + n * p.image, taps * itemsize, itemsize, first + n * p.image,
                         itemsize, p.tap, channels, taps)
-        for panel in range(count if places > 1 else 0):
+        for panel in range(0 if flat else count):
             s.tile.move(panels + (panel * b.pixels + place) * row, places * row, itemsize,
                         patches + panel * row, p.image, itemsize, b.n[0], s.tile.nb)
 
