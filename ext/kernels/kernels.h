@@ -24,6 +24,14 @@ typedef struct {
     ptrdiff_t pace;
 } sc_stream;
 
+/* Asks for rows of n bytes, which are needed so much later that the first-level cache would have lost
+ * them: they go to the second. */
+static inline void sc_ask(const char *at, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t n)
+{
+    for (; rows > 0; rows--, at += row)
+        for (ptrdiff_t i = 0; i < n; i += 64) __builtin_prefetch(at + i, 0, 2);
+}
+
 /* The steps of a sum: `lines` lines of `len` steps each.  Strides are in elements: of the rows of x,
  * `to` and `start`, and of the steps of both operands.  `ahead` is two streams that are needed next,
  * or NULL; SC_OUTER asks for them. */

@@ -21,6 +21,8 @@ cdef extern from "kernels.h" nogil:
         const char *at
         Py_ssize_t pace
 
+    void sc_ask(const char *at, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t n)
+
     ctypedef struct sc_steps:
         const sc_line *line
         const sc_stream *ahead

@@ -16,7 +16,7 @@ from libc.string cimport memset
 from sweepconv._box cimport (
     AXES, Block, Phase, box_taps, ceil_div, cut_block, even_run, idx, row_offset,
 )
-from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, call_one, sc_line
+from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, call_one, sc_ask, sc_line
 from sweepconv._panel cimport tap_offset, target_at, target_steps
 from sweepconv._task cimport (
     INIT, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, Sweep, find_box, first_source, first_target,
@@ -35,9 +35,17 @@ cdef struct Patches:
     const char *dy       # [targets][rows]
     const char *filters  # of the first target
     idx step             # values from one target's to the next
+    const char *next     # those of the next output, as they lie
     char *own            # [targets][...]: filters, or their last values, filled up to whole tiles
     char *zeros
     sc_line *line
+
+
+cdef inline void ask_next(const Sweep *s, const Patches *p, idx first, idx count, idx lane,
+                          idx lanes) noexcept nogil:
+    """For `lanes` values from `lane` on of the next output's filters, of `count` targets."""
+    sc_ask(p.next + first * s.filters.target + lane * s.tile.itemsize, s.filters.target, count,
+           lanes * s.tile.itemsize)
 
 
 cdef inline void make_long_rows(const Sweep *s, const Patches *p) noexcept nogil:
@@ -60,6 +68,7 @@ cdef inline void make_long_rows(const Sweep *s, const Patches *p) noexcept nogil
         for first in range(ceil_div(s.targets, STEPS)):
             count = min(<idx>STEPS, s.targets - first * STEPS)
             w = p.filters + (first * STEPS * p.step + done) * itemsize
+            ask_next(s, p, first * STEPS, count, done, 2 * half * lanes)
             for n in range(s.size[0]):
                 sums = p.sums + (n * p.pitch + done) * itemsize
                 start = sums if first else p.zeros
@@ -91,6 +100,7 @@ cdef inline void make_patches(const Sweep *s, const Patches *p) noexcept nogil:
             w, step = p.own, nb
         for first in range(ceil_div(s.targets, STEPS)):
             count = min(<idx>STEPS, s.targets - first * STEPS)
+            ask_next(s, p, first * STEPS, count, j * nb, lanes)
             for i in range(p.rows // (2 * half)):
                 sums = p.sums + (2 * i * to + j * nb) * itemsize
                 start = sums if first else p.zeros
@@ -110,6 +120,7 @@ cdef inline void find_filters(const Sweep *s, const Phase *const *phase, idx gro
     cdef char *bank = s.filters.data + group * s.filters.group + channel * s.filters.source
     p.values = channels * taps
     p.filters, p.step = bank + tap_offset(phase, &s.filters, 0), s.filters.target // itemsize
+    p.next = p.filters + s.filters.bank[2]
     if not s.own_filters:
         return
     p.filters, p.step = p.own, p.pitch
