@@ -241,6 +241,7 @@ cdef inline bint pieces_pay(const Sweep *s, const Extents *e) noexcept nogil:
 
 
 cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
+    """Whether the source is read where it lies, and the tasks."""
     if s.planes:
         s.in_place = pays_to_view(s, e)
     elif pixels_collide(s):

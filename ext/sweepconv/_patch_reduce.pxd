@@ -101,7 +101,7 @@ cdef inline void pack_patches(const Sweep *s, const Block *b, idx channel, idx c
     tiles.panels, tiles.panel, tiles.pitch = panels, b.pixels * row, s.tile.nb
     if flat:
         tiles.panels, tiles.panel = patches, row
-        tiles.pitch = count * s.tile.nb if b.pixels > 1 else s.tile.nb  # which tiles know best
+        tiles.pitch = count * s.tile.nb if b.pixels > 1 else s.tile.nb  # nb is a constant to tiles
     memset(first, 0, size)  # padding, and what fills the last panel
     if turned:
         p.tap, p.channel = channels * itemsize, itemsize
