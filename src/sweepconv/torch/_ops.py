@@ -182,6 +182,8 @@ def bias_grad(dy: Tensor, b_shape: Sequence[int]) -> Tensor:
     total = dy.sum(0)  # (O, *out)
     for axis, period in enumerate(b_shape[:-1], 1):
         n = total.shape[axis]
+        if n == period:  # as of all axes of a local layer: nothing is shared
+            continue
         turns = max(-(-n // period), 1)
         after = (0, 0) * (total.dim() - 1 - axis)  # the axes behind this one stay as they are
         total = functional.pad(total, (*after, 0, turns * period - n))
