@@ -12,6 +12,7 @@
 /* How a tile takes its two operands: see tile.inc.h. */
 enum { SC_OUTER, SC_LANES, SC_SPREAD, SC_EACH, SC_CROSS, SC_KINDS };
 enum { SC_MOST_HALF = 7 };
+enum { SC_CACHE_LINE = 64 }; /* bytes */
 
 /* Where a line of steps starts in both operands, in elements. */
 typedef struct {
@@ -29,7 +30,7 @@ typedef struct {
 static inline void sc_ask(const char *at, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t n)
 {
     for (; rows > 0; rows--, at += row)
-        for (ptrdiff_t i = 0; i < n; i += 64) __builtin_prefetch(at + i, 0, 2);
+        for (ptrdiff_t i = 0; i < n; i += SC_CACHE_LINE) __builtin_prefetch(at + i, 0, 2);
 }
 
 /* The steps of a sum: `lines` lines of `len` steps each.  Strides are in elements: of the rows of x,

@@ -37,8 +37,6 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-#define CACHE_LINE 64
-
 /* x may have changed: so sums of it and constants stay offsets of instructions, where they would be
  * hoisted out of the loop, each into a register, of which there are too few. */
 #define OPAQUE(x) __asm__ volatile("" : "+r"(x))

@@ -19,7 +19,7 @@
 #define STEPS (MOST_HALF > 3 ? 2 : 4)
 /* Whether the rows of a target are so many lines of the cache that, asked for all at once, they would
  * hold up the loads of x and w. */
-#define MANY_LINES(half, nv) (2 * half * nv * (int)sizeof(VECTOR) > 16 * CACHE_LINE)
+#define MANY_LINES(half, nv) (2 * half * nv * (int)sizeof(VECTOR) > 16 * SC_CACHE_LINE)
 
 /* One step of all rows, from the given places. */
 static inline __attribute__((always_inline)) void NAME(step)(
@@ -103,7 +103,7 @@ static inline __attribute__((always_inline)) void NAME(one)(
     ptrdiff_t apart = s->to_row * (ptrdiff_t)sizeof(T);
     if (kind == SC_OUTER && at_once) {
         UNROLL for (int i = 0; i < 2 * half; i++)
-            UNROLL for (int at = 0; at < nv * (int)sizeof(VECTOR); at += CACHE_LINE)
+            UNROLL for (int at = 0; at < nv * (int)sizeof(VECTOR); at += SC_CACHE_LINE)
                 __builtin_prefetch(to[i >= half] + i % half * apart + at, 1);
         apart = 0;
     }
@@ -126,8 +126,8 @@ static inline __attribute__((always_inline)) void NAME(one)(
                     const int one = u > 0;
                     __builtin_prefetch(asked[one]);
                     asked[one] += pace[one];
-                    if (MANY_LINES(half, nv) && one * CACHE_LINE < nv * (int)sizeof(VECTOR))
-                        __builtin_prefetch(to[0] + one * CACHE_LINE, 1);
+                    if (MANY_LINES(half, nv) && one * SC_CACHE_LINE < nv * (int)sizeof(VECTOR))
+                        __builtin_prefetch(to[0] + one * SC_CACHE_LINE, 1);
                 }
                 NAME(step)(kind, half, nv, sum, xa + u * ks, xb + u * ks, row, w + u * ws);
             }

@@ -7,11 +7,8 @@ array: what is asked for is never read, and no fault.
 """
 
 from sweepconv._box cimport Array, idx
-from sweepconv._kernels cimport sc_stream
+from sweepconv._kernels cimport SC_CACHE_LINE, sc_stream
 from sweepconv._task cimport Sweep, find_block
-
-cdef enum:
-    CACHE_LINE = 64
 
 
 cdef inline void ask_nothing(const char *anywhere, sc_stream *ahead) noexcept nogil:
@@ -28,7 +25,7 @@ cdef inline void ask_rows(const char *at, idx size, idx steps, sc_stream *ahead)
     """The same with both streams, so that no line of the cache is left out at a fast pace."""
     ask_memory(at, size, steps, ahead)
     ahead[1] = ahead[0]
-    ahead[1].at += CACHE_LINE
+    ahead[1].at += SC_CACHE_LINE
 
 
 cdef inline void pass_steps(idx steps, sc_stream *ahead) noexcept nogil:

@@ -9,7 +9,6 @@ pixels, as those of local layers, have sizes of their own in `_cut_banks.pxd`.
 from sweepconv._box cimport AXES, Block, Extents, Phase, ceil_div, filter_panel_steps, idx
 from sweepconv._items cimport Item
 from sweepconv._kernels cimport sc_item, sc_line, sc_pair
-from sweepconv._kinds cimport reads, reads_little
 from sweepconv._pieces cimport count_pieces
 from sweepconv._planes cimport channel_pitch, plane_size, stacked_width
 from sweepconv._planes_view cimport pays_to_view
@@ -33,6 +32,7 @@ cdef enum:
     FEW_READS = 4             # so few that elements are hardly found in the first-level cache again
     MANY_READS = 9            # beyond which blocks are larger, of fewer bytes of a pixel
     FAR_BYTES = 256           # of these
+    MOST_READS = 13           # in a weight gradient, beyond which it packs a vector of a pixel
     LANE_PART_PIXELS = 784
     PIECE_BYTES = 10 * 1024   # of a source whose packing takes as long as to open a piece
     FAR_PIXELS = 2048         # bytes apart: a few rows are more pages than are found at once
@@ -226,6 +226,11 @@ cdef inline idx wide_groups(const Sweep *s) noexcept nogil:
     return WIDE_GROUPS * s.tile.nb // (2 * s.lanes)
 
 
+cdef inline idx reads(const Extents *e) noexcept nogil:
+    """Of an element of the source, for each target."""
+    return ceil_div(filter_panel_steps(e), e.stride[0] * e.stride[1] * e.stride[2])
+
+
 cdef inline bint pieces_pay(const Sweep *s, const Extents *e) noexcept nogil:
     """Whether the pieces of the first block, which has most, take less than to pack its source."""
     cdef idx least = PIECE_BYTES
@@ -380,7 +385,8 @@ cdef inline idx choose_shares(Sweep *s, const Extents *e) noexcept nogil:
     cdef idx shares, blocks, taps = filter_panel_steps(e)
     cdef idx pixels = LANE_PART_PIXELS if s.lanes > 1 else PART_PIXELS
     s.source_chunk, s.wide = min(s.sources, 128 if taps > 1 else 256), 1
-    if s.lanes > 1 and s.panels == 1 and e.boxes == 1 and reads_little(s, e):
+    if (s.lanes > 1 and s.sources == s.panels == e.boxes == 1
+            and reads(e) <= MOST_READS):  # several vectors of a pixel at once, as forward
         s.wide = min(wide_groups(s), s.groups)
         pixels = min(pixels, <idx>WIDE_BYTES // (s.wide * s.unit))
     if s.planes:

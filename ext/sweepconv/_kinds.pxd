@@ -2,15 +2,15 @@
 """What the lanes of vectors are in a sweep: targets, groups or pixels, whichever takes least; and
 which of the tables of tiles serves it."""
 
-from sweepconv._ahead cimport CACHE_LINE
 from sweepconv._box cimport Extents, ceil_div, filter_panel_steps, idx
-from sweepconv._kernels cimport SC_CROSS, SC_EACH, SC_LANES, SC_OUTER, SC_SPREAD
+from sweepconv._kernels cimport (
+    SC_CACHE_LINE, SC_CROSS, SC_EACH, SC_LANES, SC_OUTER, SC_SPREAD,
+)
 from sweepconv._planes cimport plane_size, stacked_width
 from sweepconv._shifts cimport SPREAD_COST, single_cost
 from sweepconv._task cimport FEW_TARGETS, Sweep
 
 cdef enum:
-    MOST_READS = 13           # of an element of a depthwise source that are few
     # Costs in hundredths of a vector multiply-add:
     LONE_VECTOR = 115         # of a step where a tile is one vector wide, or lanes are groups
     SINK_VECTORS = 4          # of a line in the weight gradient
@@ -32,7 +32,7 @@ cdef enum:
 
 cdef inline bint line_vectors(const Sweep *s) noexcept nogil:
     """Whether vectors are as long as a line of the cache, so that all loads of pixels cross one."""
-    return s.tile.vector * s.tile.itemsize >= CACHE_LINE
+    return s.tile.vector * s.tile.itemsize >= SC_CACHE_LINE
 
 
 cdef inline bint stacks(const Sweep *s, const Extents *e, bint gathers) noexcept nogil:
@@ -154,16 +154,6 @@ cdef inline void choose_kind(Sweep *s, const Extents *e, bint gathers, bint last
         set_groups(s)
     else:
         choose_values(s)
-
-
-cdef inline bint reads_little(const Sweep *s, const Extents *e) noexcept nogil:
-    """Whether elements of a depthwise source are read so few times that it counts how they come."""
-    return s.sources == 1 and reads(e) <= MOST_READS
-
-
-cdef inline idx reads(const Extents *e) noexcept nogil:
-    """Of an element of the source, for each target."""
-    return ceil_div(filter_panel_steps(e), e.stride[0] * e.stride[1] * e.stride[2])
 
 
 cdef inline void set_groups(Sweep *s) noexcept nogil:
