@@ -12,7 +12,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uintptr_t
 
 from sweepconv._box cimport idx
-from sweepconv._sweep cimport Buffers, Packed, Plan, gather_views, reduce_views
+from sweepconv._sweep cimport Buffers, Packed, Plan, gather_views, reduce_views, scatter_views
 
 cdef object ndarray = None, empty = None, empty_like = None  # see `set_up`
 cdef dict _known = {}
@@ -38,18 +38,21 @@ cdef class Known:
     cdef readonly tuple shape  # of the result
     cdef readonly idx groups
     cdef readonly Plan plan
-    cdef readonly bint reduces     # a weight gradient,
-    cdef readonly bint by_sample   # of each sample: samples are groups of one image
-    cdef readonly bint transposed  # an input gradient
+    # Its kind: "forward", or
+    cdef readonly bint transposed  # "adjoint": an input gradient that is a sweep over dy,
+    cdef readonly bint scatters    # "scatter": one laid where each filter read,
+    cdef readonly bint reduces     # "reduce": a weight gradient,
+    cdef readonly bint by_sample   # "samples": one of each sample, which are groups of one image
     cdef readonly bint accumulate
     cdef bint small                # too little work for threads
 
-    def __init__(self, verb, keywords, shape, groups, plan, reduces, by_sample, transposed,
-                 accumulate, small):
+    def __init__(self, verb, keywords, shape, groups, plan, str kind, accumulate, small):
         self.verb, self.keywords, self.shape, self.groups = verb, keywords, shape, groups
-        self.plan, self.reduces, self.by_sample = plan, reduces, by_sample
-        self.transposed, self.accumulate = transposed, accumulate
-        self.small = small and not by_sample
+        self.plan, self.accumulate = plan, accumulate
+        self.transposed, self.scatters = kind == "adjoint", kind == "scatter"
+        self.by_sample = kind == "samples"
+        self.reduces = self.by_sample or kind == "reduce"
+        self.small = small and not self.by_sample
 
 
 cdef struct Numbers:
@@ -179,8 +182,8 @@ cdef bint shares_memory(const Py_buffer *dense, const Py_buffer *view) noexcept:
 
 
 cdef bint run(Known known, Buffers held, b, bint biased) except -1:
-    """A small call, by one thread; False, and nothing written, if some weights are not finite and
-    the sweep would spread them."""
+    """A small call, by one thread; False, and nothing written, where the sweep refuses, as where
+    some weights are not finite and it would spread them."""
     cdef Packed panels = None
     cdef Py_buffer *source = &held.view[0]
     cdef Py_buffer *other = &held.view[1]
@@ -189,6 +192,8 @@ cdef bint run(Known known, Buffers held, b, bint biased) except -1:
     if known.reduces:
         reduce_views(known.plan, source, other, target, known.groups, known.accumulate, 1)
         return True
+    if known.scatters:
+        return scatter_views(known.plan, target, source, other, known.groups, known.accumulate, 1)
     if type(b) is not ndarray:
         panels = b.panels(known.plan, known.groups, known.transposed, 1,
                           source.strides[1] == source.itemsize, 0)

@@ -43,6 +43,9 @@ cdef bint gather_views(Plan plan, const Py_buffer *x, const Py_buffer *w, const 
 cdef int reduce_views(Plan plan, const Py_buffer *x, const Py_buffer *y, const Py_buffer *w,
                       idx groups, bint accumulate, int threads) except -1
 
+cdef bint scatter_views(Plan plan, const Py_buffer *x, const Py_buffer *y, const Py_buffer *w,
+                        idx groups, bint accumulate, int threads) except -1
+
 cdef void describe_array(Array *a, const Py_buffer *view) noexcept
 
 cdef int run_tasks(Work work, const void *job, idx tasks, double steps, int threads, char *scratch,

@@ -528,11 +528,17 @@ cdef int reduce_once(Sweep *s, Plan plan, Task work, idx tasks, int threads) exc
 def scatter(Plan plan, target, dy, filters, idx groups, bint accumulate, int threads):
     """target (+)= input gradient of the forward sweep of `plan`, for dy, where each filter serves
     one output; False, and nothing written, where that is not so."""
-    cdef Sweep s
     cdef Buffers held = Buffers.__new__(Buffers)
     cdef Py_buffer *x = held.take(target, True)
     cdef Py_buffer *y = held.take(dy, False)
     cdef Py_buffer *w = held.take(filters, False)
+    return scatter_views(plan, x, y, w, groups, accumulate, threads)
+
+
+cdef bint scatter_views(Plan plan, const Py_buffer *x, const Py_buffer *y, const Py_buffer *w,
+                        idx groups, bint accumulate, int threads) except -1:
+    """The same of buffers."""
+    cdef Sweep s
     cdef int rank = x.ndim - 2
     cdef idx tasks
     init_sweep(&s, plan, x.itemsize, x.shape[0], groups, x.shape[1] // groups,

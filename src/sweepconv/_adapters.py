@@ -1,11 +1,13 @@
 """One call of any family in plain types, for frameworks that keep calls in a graph.
 
 A compiler of PyTorch's or JAX's can hold numbers, tuples of numbers and strings beside its
-tensors, and compares calls by them.  `How` is a call's keywords in this form.
+tensors, and compares calls by them.  `How` is a call's keywords in this form, `How.text` in one
+string.
 """
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
@@ -50,6 +52,17 @@ class How(NamedTuple):
     def keywords(self) -> dict[str, Any]:
         """As the verbs take them; for equal calls the same objects, by which a verb knows them."""
         return _keywords(*self[1:])
+
+    @property
+    def text(self) -> str:
+        """As an operator of PyTorch takes it, which turns over each of its arguments several times
+        a call: with these as seven of them that took longer than a small sweep."""
+        return repr(tuple(self))
+
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def read(text: str) -> How:
+        return How(*ast.literal_eval(text))
 
 
 @lru_cache(maxsize=1024)

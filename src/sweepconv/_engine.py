@@ -190,7 +190,7 @@ def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
     if y.size:
         _forward(g, x, w, bias[0] if bias else None, y, call, handle)
         if not call.algorithm.winograd(g):
-            remember(given, g, g.y_shape, _plans.get(_forward_axes(g))[0])
+            remember(given, g, g.y_shape, _plans.get(_forward_axes(g))[0], "forward")
     return y
 
 
@@ -209,11 +209,13 @@ def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any, keyword
     require_shape(verb, "dy", dy, g.y_shape, f"for x_shape = {g.x_shape}, w.shape = {w.shape}")
     dx, (dy, w) = result(verb, g.x_shape, dy, call.out, (dy, w), call.accumulate)
     transpose(g, dy, w, None, dx, call, handle)
-    if dx.size and not (call.algorithm.winograd(g) or _own_filters(g) or interleave.form(g)):
+    if dx.size and _own_filters(g):
+        remember(given, g, g.x_shape, _plans.get(_forward_axes(g))[0], "scatter")
+    elif dx.size and not (call.algorithm.winograd(g) or interleave.form(g)):
         axes, folds = _input_grad_axes(g)
         plan, covers = _plans.get(axes, False)
         if covers and not any(map(any, folds)):
-            remember(given, g, g.x_shape, plan, transposed=True)
+            remember(given, g, g.x_shape, plan, "adjoint")
     return dx
 
 
@@ -302,8 +304,8 @@ def weight_grad(verb: str, family: Family, x: Any, dy: Any, w_shape: Any, keywor
         if (call.algorithm.weight_grad is direct_weight_grad and not _unused(g)
                 and (sum_up is _sum_of_all or (by_sample and not g.bank))):
             one = _samples_as_groups(g) if by_sample else g
-            remember(given, one, shape(g), _plans.get(_forward_axes(one))[0], reduces=True,
-                     by_sample=by_sample)
+            remember(given, one, shape(g), _plans.get(_forward_axes(one))[0],
+                     "samples" if by_sample else "reduce")
     return dw
 
 

@@ -7,7 +7,7 @@ one go, are known; all that depends on data, on `out` or on the threads is looke
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from .runtime import resolve_threads
 
 SMALL_PLAN = 1 << 15  # bytes
 SMALL_WORK = 100_000  # multiply-adds; the compiled sweep opens no parallel region there
+
+Kind: TypeAlias = Literal["forward", "adjoint", "scatter", "reduce", "samples"]
 
 _recall.set_up(np.ndarray, np.empty, np.empty_like)
 
@@ -43,10 +45,10 @@ def repeat(known: Known, verb: str, a: Array, b: Any, bias: Array | None, keywor
         return None
     threads = resolve_threads(verb, keywords.get("n_threads"))
     panels = None
-    if type(b) is PackedFilters:
+    if type(b) is PackedFilters and not known.scatters:
         panels = b.panels(known.plan, known.groups, known.transposed, threads,
                           a.strides[1] == a.itemsize, 0)
-        b = b.w
+    b = getattr(b, "w", b)
     given = (a, b) if bias is None else (a, b, bias)
     # A new dw is in C order: that is how weights are kept, whatever the order of the data.
     like = np.empty(0, a.dtype) if known.reduces else a
@@ -56,7 +58,10 @@ def repeat(known: Known, verb: str, a: Array, b: Any, bias: Array | None, keywor
                       False, threads)
     elif known.reduces:
         _sweep.reduce(known.plan, a, b, to, known.groups, known.accumulate, threads)
-    # With weights that are not all finite the answer is False, and nothing is written.
+    # Where a sweep refuses, as for weights that are not all finite, it has written nothing.
+    elif known.scatters:
+        if not _sweep.scatter(known.plan, to, a, b, known.groups, known.accumulate, threads):
+            return None
     elif not _sweep.gather(known.plan, a, b, rest[0] if rest else None, to, known.groups,
                            known.transposed, known.accumulate, threads, panels,
                            known.transposed and known.plan.reads_zeros):
@@ -69,10 +74,10 @@ def _one_image(a: Array) -> Array:
     return a.reshape(1, a.shape[0] * a.shape[1], *a.shape[2:])
 
 
-def remember(given: Operands, g: Geometry, shape: tuple[int, ...], plan: _sweep.Plan, *,
-             reduces: bool = False, by_sample: bool = False, transposed: bool = False) -> None:
+def remember(given: Operands, g: Geometry, shape: tuple[int, ...], plan: _sweep.Plan,
+             kind: Kind) -> None:
     """Keep what `recall` needs of a call that was one sweep of `plan`."""
     if plan.nbytes <= SMALL_PLAN:
         small = math.prod((*g.y_shape, *g.w_shape[len(g.bank) + 1:])) < SMALL_WORK
-        _recall.remember(*given, shape, g.groups, plan, reduces, by_sample, transposed,
+        _recall.remember(*given, shape, g.groups, plan, kind,
                          bool(given.keywords.get("accumulate", False)), small)

@@ -11,13 +11,14 @@ class Known:
     shape: tuple[int, ...]
     groups: int
     plan: Plan
+    transposed: bool
+    scatters: bool
     reduces: bool
     by_sample: bool
-    transposed: bool
     accumulate: bool
     def __init__(
         self, verb: str, keywords: object, shape: tuple[int, ...], groups: int, plan: Plan,
-        reduces: bool, by_sample: bool, transposed: bool, accumulate: bool, small: bool,
+        kind: str, accumulate: bool, small: bool,
     ) -> None: ...
 
 def set_up(

@@ -52,9 +52,9 @@ def calls(case: Case) -> dict[str, tuple[Any, tuple[Any, ...]]]:
     """Operator and arguments, of each of the three."""
     x, w, b = operands(case)
     dy = tensor(case, "dy", case.y_shape, grad=True)
-    return {"sweep": (_ops.sweep, (x, w, b, *how(case))),
-            "input_grad": (_ops.input_grad, (dy, w, list(x.shape), *how(case))),
-            "weight_grad": (_ops.weight_grad, (x, dy, list(w.shape), *how(case)))}
+    return {"sweep": (_ops.sweep, (x, w, b, how(case).text)),
+            "input_grad": (_ops.input_grad, (dy, w, list(x.shape), how(case).text)),
+            "weight_grad": (_ops.weight_grad, (x, dy, list(w.shape), how(case).text))}
 
 
 def channels_last(t: Tensor) -> Tensor:

@@ -29,14 +29,10 @@ from sweepconv.geometry import Family, Geometry, geometry
 
 DTYPES = (torch.float32, torch.float64)
 
-# As a schema of PyTorch has it.
-HOW = ("str family, int[] stride, int[] padding, str padding_name, int[] dilation, int groups, "
-       "str padding_mode")
 
-
-def _sorted(how: Sequence[Any]) -> tuple[Family, dict[str, Any]]:
-    """The family, and the keywords of its verbs."""
-    call = How._make(tuple(v) if isinstance(v, list) else v for v in how)
+def _sorted(how: str) -> tuple[Family, dict[str, Any]]:
+    """The family, and the keywords of its verbs, from `How.text`."""
+    call = How.read(how)
     return call.family, call.keywords
 
 
@@ -61,7 +57,7 @@ def _check(verb: str, **tensors: Tensor | None) -> None:
 
 def _array(t: Tensor) -> Any:
     """The tensor's own memory."""
-    return t.detach().resolve_neg().numpy()
+    return t.numpy(force=True)
 
 
 def _sizes(family: Family, x_shape: Sequence[Any], w_shape: Sequence[Any],
@@ -87,8 +83,8 @@ def _new(like: Tensor, shape: Sequence[Any]) -> Tensor:
 
 
 @torch.library.custom_op("sweepconv::sweep", mutates_args=(),
-                         schema=f"(Tensor x, Tensor w, Tensor? b, {HOW}) -> Tensor")
-def sweep(x: Tensor, w: Tensor, b: Tensor | None, *how: Any) -> Tensor:
+                         schema="(Tensor x, Tensor w, Tensor? b, str how) -> Tensor")
+def sweep(x: Tensor, w: Tensor, b: Tensor | None, how: str) -> Tensor:
     """y of any family: `conv`, `tiled_conv` or `local_conv`."""
     family, keywords = _sorted(how)
     verb = VERBS[family][0]
@@ -98,8 +94,8 @@ def sweep(x: Tensor, w: Tensor, b: Tensor | None, *how: Any) -> Tensor:
 
 
 @torch.library.custom_op("sweepconv::input_grad", mutates_args=(),
-                         schema=f"(Tensor dy, Tensor w, SymInt[] x_shape, {HOW}) -> Tensor")
-def input_grad(dy: Tensor, w: Tensor, x_shape: Sequence[int], *how: Any) -> Tensor:
+                         schema="(Tensor dy, Tensor w, SymInt[] x_shape, str how) -> Tensor")
+def input_grad(dy: Tensor, w: Tensor, x_shape: Sequence[int], how: str) -> Tensor:
     """dx of any family; also y of the transposed modules."""
     family, keywords = _sorted(how)
     verb = VERBS[family][1]
@@ -108,8 +104,8 @@ def input_grad(dy: Tensor, w: Tensor, x_shape: Sequence[int], *how: Any) -> Tens
 
 
 @torch.library.custom_op("sweepconv::weight_grad", mutates_args=(),
-                         schema=f"(Tensor x, Tensor dy, SymInt[] w_shape, {HOW}) -> Tensor")
-def weight_grad(x: Tensor, dy: Tensor, w_shape: Sequence[int], *how: Any) -> Tensor:
+                         schema="(Tensor x, Tensor dy, SymInt[] w_shape, str how) -> Tensor")
+def weight_grad(x: Tensor, dy: Tensor, w_shape: Sequence[int], how: str) -> Tensor:
     """dw of any family."""
     family, keywords = _sorted(how)
     verb = VERBS[family][2]
@@ -121,21 +117,21 @@ def weight_grad(x: Tensor, dy: Tensor, w_shape: Sequence[int], *how: Any) -> Ten
 
 
 @sweep.register_fake
-def _(x: Tensor, w: Tensor, b: Tensor | None, *how: Any) -> Tensor:
+def _(x: Tensor, w: Tensor, b: Tensor | None, how: str) -> Tensor:
     family, keywords = _sorted(how)
     _check(VERBS[family][0].__name__, x=x, weight=w, bias=b)
     return _new(x, (x.shape[0], *_sizes(family, x.shape, w.shape, keywords).y_shape[1:]))
 
 
 @input_grad.register_fake
-def _(dy: Tensor, w: Tensor, x_shape: Sequence[Any], *how: Any) -> Tensor:
+def _(dy: Tensor, w: Tensor, x_shape: Sequence[Any], how: str) -> Tensor:
     family, keywords = _sorted(how)
     _check(VERBS[family][1].__name__, dy=dy, weight=w)
     return _new(dy, (x_shape[0], *_sizes(family, x_shape, w.shape, keywords).x_shape[1:]))
 
 
 @weight_grad.register_fake
-def _(x: Tensor, dy: Tensor, w_shape: Sequence[Any], *how: Any) -> Tensor:
+def _(x: Tensor, dy: Tensor, w_shape: Sequence[Any], how: str) -> Tensor:
     family, keywords = _sorted(how)
     _check(VERBS[family][2].__name__, x=x, dy=dy)
     return x.new_empty(_sizes(family, x.shape, w_shape, keywords).w_shape)
@@ -145,36 +141,36 @@ def _(x: Tensor, dy: Tensor, w_shape: Sequence[Any], *how: Any) -> Tensor:
 
 
 def _keep_sweep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    x, w, b, *ctx.how = inputs
+    x, w, b, ctx.how = inputs
     ctx.b_shape = None if b is None else b.shape
     ctx.save_for_backward(x, w)
 
 
 def _keep_gradient(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    first, second, ctx.shape, *ctx.how = inputs
+    first, second, ctx.shape, ctx.how = inputs
     ctx.save_for_backward(first, second)
 
 
 def _of_sweep(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
     x, w = ctx.saved_tensors
-    for_x, for_w, for_b, *rest = ctx.needs_input_grad
-    return (input_grad(g, w, x.shape, *ctx.how) if for_x else None,
-            weight_grad(x, g, w.shape, *ctx.how) if for_w else None,
-            bias_grad(g, ctx.b_shape) if for_b else None, *(None for _ in rest))
+    for_x, for_w, for_b, _ = ctx.needs_input_grad
+    return (input_grad(g, w, x.shape, ctx.how) if for_x else None,
+            weight_grad(x, g, w.shape, ctx.how) if for_w else None,
+            bias_grad(g, ctx.b_shape) if for_b else None, None)
 
 
 def _of_input_grad(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
     dy, w = ctx.saved_tensors
-    for_dy, for_w, *rest = ctx.needs_input_grad
-    return (sweep(g, w, None, *ctx.how) if for_dy else None,
-            weight_grad(g, dy, w.shape, *ctx.how) if for_w else None, *(None for _ in rest))
+    for_dy, for_w, _, _ = ctx.needs_input_grad
+    return (sweep(g, w, None, ctx.how) if for_dy else None,
+            weight_grad(g, dy, w.shape, ctx.how) if for_w else None, None, None)
 
 
 def _of_weight_grad(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
     x, dy = ctx.saved_tensors
-    for_x, for_dy, *rest = ctx.needs_input_grad
-    return (input_grad(dy, g, x.shape, *ctx.how) if for_x else None,
-            sweep(x, g, None, *ctx.how) if for_dy else None, *(None for _ in rest))
+    for_x, for_dy, _, _ = ctx.needs_input_grad
+    return (input_grad(dy, g, x.shape, ctx.how) if for_x else None,
+            sweep(x, g, None, ctx.how) if for_dy else None, None, None)
 
 
 def bias_grad(dy: Tensor, b_shape: Sequence[int]) -> Tensor:

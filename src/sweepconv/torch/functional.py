@@ -208,7 +208,7 @@ def low_rank_local(x: Tensor, weight: Tensor, mix: Tensor, bias: Tensor | None =
 
 def _sweep(name: str, family: Family, x: Tensor, weight: Tensor, bias: Tensor | None,
            keywords: Geometry) -> Tensor:
-    return sweep(x, weight, bias, *How.of(name, family, x.dim() - 2, **keywords))
+    return sweep(x, weight, bias, How.of(name, family, x.dim() - 2, **keywords).text)
 
 
 def _transpose(family: Family, x: Tensor, weight: Tensor, bias: Tensor | None,
@@ -248,7 +248,7 @@ def transpose(x: Tensor, weight: Tensor, bias: Tensor | None, how: How,
                          f"{tuple(x.shape)}, weight.shape = {tuple(weight.shape)}")
     size = transposed_size(x.shape[2:], tuple(weight.shape[-rank:]), how, extra)
     y: Tensor = input_grad(x, weight, (x.shape[0], weight.shape[-rank - 1] * how.groups, *size),
-                           *how)
+                           how.text)
     return y if bias is None else y + _along_channels(bias, y)
 
 

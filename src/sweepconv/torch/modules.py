@@ -156,7 +156,7 @@ class ConvNd(nn.Module):
         return self._swept(x)
 
     def _swept(self, x: Tensor) -> Tensor:
-        y: Tensor = sweep(x, self.weight, self.bias, *self._how)
+        y: Tensor = sweep(x, self.weight, self.bias, self._how.text)
         return y
 
     def extra_repr(self) -> str:
