@@ -3,19 +3,13 @@
 from itertools import pairwise
 
 import pytest
-import torch
-from digits_network import network, train
+from digits_network import batches, network, train
 from torch import Tensor
-
-from sweepconv.datasets import mnist5k
 
 
 @pytest.fixture(scope="module")
 def digits() -> list[tuple[Tensor, Tensor]]:
-    """Ten batches of 64."""
-    x, labels = map(torch.from_numpy, mnist5k())
-    chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:640]
-    return list(zip(x[chosen].split(64), labels[chosen].split(64), strict=True))
+    return batches(10)
 
 
 def test_training_agrees_with_unfold(digits: list[tuple[Tensor, Tensor]]) -> None:
