@@ -216,6 +216,19 @@ PIECES = [replace(case, groups=case.x_shape[1], x_memory="channels_last") for ca
     Case((1, 36, 45, 40), (72, 1, 3, 3), padding=1, dtype="float32"),
 ]]
 
+# One pixel of few images: filters are read as they lie, in rows of targets or of sources, several
+# blocks of these, and rows that fill no block of lanes; several groups, a stride and a crop that
+# leave one pixel.
+VECTORS = [
+    Case((1, 1300), (201, 1300), bias=True, family="dense"),
+    Case((2, 77), (130, 77), dtype="float32", family="dense"),
+    Case((2, 1301), (5, 1301), bias=True, dtype="float32", family="dense"),
+    Case((1, 19, 5, 7), (37, 19, 5, 7), dtype="float32", family="dense"),
+    Case((2, 606, 1), (66, 303, 1), groups=2, bias=True, dtype="float32"),
+    Case((1, 40, 3, 3), (33, 40, 1, 1), stride=3, bias=True),
+    Case((1, 30, 3), (50, 30, 1), padding=-1, dtype="float32"),
+]
+
 # Weight gradients of banks so large that they are written at once, by several blocks in turn.
 BANKS = [
     Case((250, 1030), (1027, 1030), family="dense", dtype="float32"),

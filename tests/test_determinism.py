@@ -22,6 +22,7 @@ from support import (
     SMALL,
     SPANNED,
     STRIDED,
+    VECTORS,
     VERBS,
     Array,
     call,
@@ -89,7 +90,7 @@ def test_more_threads_than_shares(verb: str, case: Case) -> None:
             == digest(call(verb, case, values, n_threads=1)))
 
 
-@problems(VERBS, [*LARGE, *FEW, *BANKS])
+@problems(VERBS, [*LARGE, *FEW, *BANKS, *VECTORS])
 def test_any_number_of_threads(verb: str, case: Case) -> None:
     values = operands(verb, case)
     expected = digest(call(verb, case, values, n_threads=1))
@@ -122,7 +123,7 @@ def batch_of(case: Case, verb: str, values: dict[str, Any], images: slice) -> Ar
 
 
 @problems([v for v in VERBS if not v.endswith("_weight_grad")],
-          [*LARGE, *FEW, *IMAGES, *PIECES, *STRIDED, *SPANNED, *SMALL.values()])
+          [*LARGE, *FEW, *IMAGES, *PIECES, *STRIDED, *SPANNED, *VECTORS, *SMALL.values()])
 def test_any_split_of_the_batch(verb: str, case: Case) -> None:
     values = operands(verb, case)
     whole = call(verb, case, values)
@@ -132,19 +133,18 @@ def test_any_split_of_the_batch(verb: str, case: Case) -> None:
             assert same_bits(batch_of(case, verb, values, slice(low, high)), whole[low:high])
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("weights", ["C", "F", "packed"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("sizes", [(1300, 201), (70, 48), (600, 33)], ids=str)
+@pytest.mark.parametrize("sizes", [(1300, 201), (70, 48), (601, 33), (45, 5), (7, 900)], ids=str)
 @pytest.mark.parametrize("verb", ["dense", "dense_input_grad"])
-def test_one_vector_has_the_bits_of_a_batch(verb: str, sizes: tuple[int, int], dtype: str,
-                                            packed: bool) -> None:
-    """It is summed in another tile."""
+def test_a_few_vectors_have_the_bits_of_a_batch(verb: str, sizes: tuple[int, int], dtype: str,
+                                                weights: str) -> None:
+    """They are summed by other kernels."""
     inputs, outputs = sizes
     rng = np.random.default_rng(inputs)
     w: Any = rng.standard_normal((outputs, inputs)).astype(dtype)
-    data = rng.standard_normal((5, inputs if verb == "dense" else outputs)).astype(dtype)
-    if packed:
-        w = sc.pack(w, verb=verb)
+    data = rng.standard_normal((12, inputs if verb == "dense" else outputs)).astype(dtype)
+    w = sc.pack(w, verb=verb) if weights == "packed" else w.copy(order=weights)
 
     def run_on(rows: Array) -> Array:
         if verb == "dense":
@@ -152,8 +152,9 @@ def test_one_vector_has_the_bits_of_a_batch(verb: str, sizes: tuple[int, int], d
         return sc.dense_input_grad(rows, w, (len(rows), inputs))
 
     whole = run_on(data)
-    for i in range(5):
-        assert same_bits(run_on(data[i:i + 1]), whole[i:i + 1])
+    for few in (1, 2, 4, 6):
+        for i in range(0, 12, few):
+            assert same_bits(run_on(data[i:i + few]), whole[i:i + few])
 
 
 @problems(["conv", "conv_input_grad"], [*LONG, *FEW, *BORDERS, LARGE[0]])
@@ -192,7 +193,7 @@ def test_repeated_calls(verb: str) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @problems(VERBS, [*SMALL.values(), *BORDERS, *FEW, *IMAGES, *SPANNED, *STRIDED,
-                  *PIECES, LARGE[0], LARGE[9], LARGE[13]])
+                  *PIECES, *VECTORS, LARGE[0], LARGE[9], LARGE[13]])
 def test_any_memory_order_of_the_operands(verb: str, case: Case, layout: str) -> None:
     values = operands(verb, case)
     expected = digest(call(verb, case, values))

@@ -16,6 +16,7 @@ from support import (
     PREFIX,
     SPANNED,
     STRIDED,
+    VECTORS,
     VERBS,
     family_of,
 )
@@ -96,6 +97,16 @@ def test_depthwise_images_in_pieces(kind: str) -> None:
     summary = check_conv(getattr(sc, f"conv{kind}"), verb=f"conv{kind}", cases=PIECES,
                          fills=["exact", "real", "special", "special_w"])
     assert summary.cases == len(PIECES)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("family", ["conv", "dense"])
+def test_few_vectors(family: CaseFamily, kind: str) -> None:
+    verb = PREFIX[family] + kind
+    cases = [case for case in VECTORS if case.family == family]
+    summary = check_conv(getattr(sc, verb), verb=verb, cases=cases,
+                         fills=["exact", "real", "special", "special_w"])
+    assert summary.cases == len(cases) > 0
 
 
 @pytest.mark.parametrize("verb", ["conv_weight_grad", "dense_weight_grad"])

@@ -40,6 +40,10 @@ typedef T LANE __attribute__((vector_size(16), aligned(1), may_alias));
 #define FINITE NAME(finite)
 #include "move.inc.h"
 
+#define DOT NAME(dot)
+#define COMBINE NAME(combine)
+#include "matvec.inc.h"
+
 #define BEST NAME(best)
 #define TOTAL NAME(total)
 #define DIVIDE NAME(divide)
@@ -58,6 +62,7 @@ typedef T LANE __attribute__((vector_size(16), aligned(1), may_alias));
         .blend = {NAME(blend_SC_DATA2), NAME(blend_SC_FILTER2), NAME(blend_SC_OUTPUT2),           \
                   NAME(blend_SC_DATA4), NAME(blend_SC_FILTER4), NAME(blend_SC_OUTPUT4)},          \
         .move = MOVE, .weave = WEAVE, .add = ADD, .finite = FINITE,                               \
+        .dot = DOT, .combine = COMBINE,                                                           \
         .best = BEST, .total = TOTAL, .divide = DIVIDE, .peak = PEAK,                             \
     }
 #define WIDEST 1
@@ -97,6 +102,8 @@ const sc_tiles TILES_OF(ISA) = TABLE(MOST_HALF, NB, &NAME(narrow));
 #undef WEAVE
 #undef ADD
 #undef FINITE
+#undef DOT
+#undef COMBINE
 #undef BEST
 #undef TOTAL
 #undef DIVIDE

@@ -104,6 +104,14 @@ typedef void (*sc_divide)(void *to, ptrdiff_t to_row, double by, ptrdiff_t rows,
 /* Whether all of src[i], i < n, are finite; n a multiple of nb, src aligned to vectors. */
 typedef int (*sc_finite)(const void *src, ptrdiff_t n);
 
+/* to[r] = sum over k < n of w[r][k] * x[k], r < rows; rows of w are `row` bytes apart. */
+typedef void (*sc_dot)(void *to, const void *w, ptrdiff_t row, ptrdiff_t rows, const void *x,
+                       ptrdiff_t n);
+
+/* sum[c] goes on with the products x[k] * w[k][c] of k < rows, for c < cols. */
+typedef void (*sc_combine)(void *sum, const void *w, ptrdiff_t row, ptrdiff_t rows, const void *x,
+                           ptrdiff_t cols);
+
 /* Does `steps` rounds of independent multiply-adds in registers, for benchmarks, and returns how many
  * floating-point operations they were.  state: two elements, a factor below 1 and a term; the first
  * is overwritten. */
@@ -124,6 +132,8 @@ typedef struct sc_tiles {
     sc_weave weave;
     sc_add add;
     sc_finite finite;
+    sc_dot dot;
+    sc_combine combine;
     sc_best best;
     sc_total total;
     sc_divide divide;

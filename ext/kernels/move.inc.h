@@ -17,14 +17,14 @@ static inline int rows_apart(ptrdiff_t step, ptrdiff_t n)
 }
 #endif
 
-/* dst[c][r] = src[r][c] for SIDE x SIDE elements, rows contiguous on both sides.
+/* a[c][r] = src[r][c] for SIDE x SIDE elements, rows contiguous on both sides.
  * A block is LANES lanes of 16 bytes wide, PER elements each.  Rows PER apart are loaded side by
  * side, so that what is left is a transposition of PER x PER inside of each lane, where shuffles are
  * cheap: in log2(PER) rounds, interleaving rows i and i + PER/2 turns the index bits by a place. */
-static inline __attribute__((always_inline)) void NAME(turn_block)(
-    char *dst, ptrdiff_t dst_step, const char *src, ptrdiff_t src_step)
+static inline __attribute__((always_inline)) void NAME(turn_rows)(BLOCK *a, const char *src,
+                                                                  ptrdiff_t src_step)
 {
-    BLOCK a[SIDE], b[SIDE];
+    BLOCK b[SIDE];
     UNROLL for (int i = 0; i < SIDE; i++) {
         const char *at = src + i % PER * src_step + i / PER * 16;
 #if LANES == 2
@@ -42,6 +42,13 @@ static inline __attribute__((always_inline)) void NAME(turn_block)(
         }
         UNROLL for (int i = 0; i < SIDE; i++) a[i] = b[i];
     }
+}
+
+static inline __attribute__((always_inline)) void NAME(turn_block)(
+    char *dst, ptrdiff_t dst_step, const char *src, ptrdiff_t src_step)
+{
+    BLOCK a[SIDE];
+    NAME(turn_rows)(a, src, src_step);
     UNROLL for (int i = 0; i < SIDE; i++) *(BLOCK *)(dst + i * dst_step) = a[i];
 }
 

@@ -13,7 +13,7 @@ from sweepconv._box cimport Block, Phase, box_taps, ceil_div, idx, is_panel, tap
 from sweepconv._kernels cimport sc_item, sc_line, sc_steps
 from sweepconv._panel cimport Columns, move_columns, move_pixels, pack_source, weave_pixels
 from sweepconv._pieces cimport next_piece
-from sweepconv._items cimport Item, Sums, strip_items, sum_strips
+from sweepconv._items cimport Item, Sums, as_strips, sum_strips
 from sweepconv._runs cimport Pair, Runs, aim_pairs, find_lines, find_runs
 from sweepconv._task cimport (
     INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, best_run, channel_block,
@@ -170,8 +170,7 @@ cdef inline void sum_groups(const Sweep *s, Block *b, Runs *r, const Part *part,
     cdef idx items = groups * (part.last_panel - part.panel)
     cdef Item *item = <Item *>(scratch + s.at[ITEMS])
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
-    cdef idx strips = strip_items(s, b, group, part.panel, part.last_panel)
-    cdef bint last, to_target
+    cdef bint strips = as_strips(s, b), last, to_target
     cdef Sums m
     m.source, m.place = scratch, <sc_item *>(item + s.items)
     ask_nothing(scratch, m.ahead)
@@ -193,18 +192,18 @@ cdef inline void sum_groups(const Sweep *s, Block *b, Runs *r, const Part *part,
         width = items_at_once(s, b, items, count, to_target)
         # Sums wait for the next channel block in a pixel panel for each item.
         pixel_step = 0
-        if block < s.sources or max(width, strips) > 1:
+        if block < s.sources or strips or width > 1:
             pixel_step = (b.pixels + 2 * b.half) * row
         for i in range(items):
-            find_item(s, b, part, group, i, first, r.target, to_target and i >= strips, pixel_step,
+            find_item(s, b, part, group, i, first, r.target, to_target and not strips, pixel_step,
                       scratch, item + i)
         m.one_channel, m.skip = count == 1, s.finite[0]
         at = 0
         while at < items:
             m.item = item + at
-            if at < strips:
-                m.items = strips
-                sum_strips(s, b, r, &m, taps, first, count, total if count else 0, line)
+            if strips:
+                m.items = items
+                sum_strips(s, b, r, &m, taps, count, total if count else 0, line)
             else:
                 m.items = alike(m.item, min(width, items - at))
                 if s.own_filters:

@@ -1,18 +1,14 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
 """Items: the filter panels that a source panel meets, and their sums.
 
-Where there is one pixel, items are the rows of the tile and its operands change places (SC_SPREAD):
-so several panels are streamed at once, or rows of the bank as they lie.  No order of summation
-changes.
+Where there is one pixel, items that were packed before are the rows of the tile and its operands
+change places (SC_SPREAD): so several panels are streamed at once.  No order of summation changes.
 """
 
-from libc.stdint cimport uintptr_t
-
-from sweepconv._box cimport Block, box_taps, idx
+from sweepconv._box cimport Block, idx
 from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, call_one, sc_item, sc_line, sc_stream, sc_tile
-from sweepconv._panel cimport tap_offset
 from sweepconv._runs cimport Runs, find_lines
-from sweepconv._task cimport Sweep, fills, tap_block
+from sweepconv._task cimport Sweep, tap_block
 
 cdef struct Item:
     # A filter panel that a source panel meets, and its sums.
@@ -39,39 +35,14 @@ cdef struct Sums:
     bint skip            # filters are finite: taps that read zeros alone may be left out
 
 
-cdef inline idx strip_items(const Sweep *s, const Block *b, idx group, idx panel,
-                            idx last_panel) noexcept nogil:
-    """How many items, from the first on, are rows of the tile: those packed before, or those that
-    lie in the bank as rows of full vectors, as for the input gradient of `dense`."""
-    if s.kind != SC_OUTER or b.pixels > 1:
-        return 0
-    if not s.own_filters:
-        return last_panel - panel
-    if (box_taps(b.phase) != 1 or s.filters.target != s.tile.itemsize
-            or s.filters.source % s.tile.itemsize or s.filters.source <= 0
-            or <uintptr_t>s.filters.data % s.tile.itemsize):
-        return 0
-    return last_panel - panel if fills(s, group, last_panel - 1) else last_panel - 1 - panel
-
-
-cdef inline idx find_strips(const Sweep *s, const Block *b, idx first, Item *item,
-                            idx items, idx *step) noexcept nogil:
-    """Where the filters of strips lie: values from one item to the next, and from step to step."""
-    cdef idx i
-    step[0] = s.tile.nb
-    if not s.own_filters:
-        return s.panel_bytes // s.tile.itemsize
-    for i in range(items):
-        item[i].filters = (s.filters.data + tap_offset(b.phase, &s.filters, 0)
-                           + item[i].group * s.filters.group + first * s.filters.source
-                           + item[i].panel * s.tile.nb * s.tile.itemsize)
-    step[0] = s.filters.source // s.tile.itemsize
-    return s.tile.nb
+cdef inline bint as_strips(const Sweep *s, const Block *b) noexcept nogil:
+    """Whether items are rows of the tile."""
+    return s.kind == SC_OUTER and b.pixels <= 1 and not s.own_filters
 
 
 cdef inline void sum_strip(const Sweep *s, const Item *item, idx rows, const char *source,
                            bint starts, const sc_line *line, idx lines, idx len, idx source_step,
-                           idx filter_at, idx row, idx step) noexcept nogil:
+                           idx filter_at) noexcept nogil:
     """An even number of items; or one, whose vectors are rows."""
     cdef idx nb = s.tile.nb, half = max(rows // 2, <idx>1)
     cdef idx to_row = (item[1].pixels - item[0].pixels) // s.tile.itemsize if rows > 1 else 0
@@ -84,16 +55,13 @@ cdef inline void sum_strip(const Sweep *s, const Item *item, idx rows, const cha
     cdef bint zero = starts and item.init != NULL
     call_one(tile, item.pixels, z.pixels + vector, to_row, item.init if zero else item.pixels,
              z.init + over if zero else z.pixels + vector, nb if zero else to_row,
-             item.filters + filter_at, filters + over, row, step, line, lines, len, source,
-             source_step, NULL)
+             item.filters + filter_at, filters + over, s.panel_bytes // s.tile.itemsize, nb, line,
+             lines, len, source, source_step, NULL)
 
 
 cdef inline void sum_strips(const Sweep *s, const Block *b, const Runs *r, const Sums *m,
-                            const idx *taps, idx start, idx count, idx total,
-                            sc_line *line) noexcept nogil:
-    """Add all taps of `count` channels, from channel `start` on, to the sums of all items, for one
-    pixel."""
-    cdef idx step, row = find_strips(s, b, start, m.item, m.items, &step)
+                            const idx *taps, idx count, idx total, sc_line *line) noexcept nogil:
+    """Add all taps of `count` channels to the sums of all items, for one pixel."""
     cdef idx block = tap_block(b.phase, max(count, <idx>1)), most = 2 * s.tile.half
     cdef idx first = 0, filter_at = 0, lines = 0, taken, joined, i, rows
     cdef const char *source = m.source + r.pair[0].source[0] * b.scale * s.tile.itemsize
@@ -108,7 +76,7 @@ cdef inline void sum_strips(const Sweep *s, const Block *b, const Runs *r, const
             rows = min(m.items - i, most)
             rows = rows // 2 * 2 if rows > 1 else 1
             sum_strip(s, m.item + i, rows, source, first == 0, line, lines, joined * count,
-                      b.scale if m.one_channel else 1, filter_at, row, step)
+                      b.scale if m.one_channel else 1, filter_at)
             i += rows
         filter_at += taken * count * s.tile.nb * s.tile.itemsize
         first += taken

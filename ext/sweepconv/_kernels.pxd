@@ -58,6 +58,10 @@ cdef extern from "kernels.h" nogil:
                               Py_ssize_t rows, Py_ssize_t cols) noexcept nogil
     ctypedef void (*sc_add)(void *dst, const void *src, Py_ssize_t n) noexcept nogil
     ctypedef int (*sc_finite)(const void *src, Py_ssize_t n) noexcept nogil
+    ctypedef void (*sc_dot)(void *to, const void *w, Py_ssize_t row, Py_ssize_t rows, const void *x,
+                            Py_ssize_t n) noexcept nogil
+    ctypedef void (*sc_combine)(void *sum, const void *w, Py_ssize_t row, Py_ssize_t rows,
+                                const void *x, Py_ssize_t cols) noexcept nogil
 
     ctypedef void (*sc_best)(void *to, Py_ssize_t to_row, void *tap, Py_ssize_t first,
                              const void *source, Py_ssize_t from_row, Py_ssize_t step,
@@ -85,6 +89,8 @@ cdef extern from "kernels.h" nogil:
         sc_weave weave
         sc_add add
         sc_finite finite
+        sc_dot dot
+        sc_combine combine
         sc_best best
         sc_total total
         sc_divide divide

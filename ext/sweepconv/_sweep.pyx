@@ -29,6 +29,7 @@ from sweepconv._cut_banks cimport (
 from sweepconv._gather cimport gather_task, open_scratch
 from sweepconv._kernels cimport active_tiles
 from sweepconv._kinds cimport choose_kind, choose_values, narrow_panels
+from sweepconv._matvec cimport lay_out_matvec, matvec_task, takes_matvec
 from sweepconv._patch_reduce cimport patch_task
 from sweepconv._patch_scatter cimport scatter_task
 from sweepconv._planes_gather cimport pack_planes_task, planes_task
@@ -340,6 +341,14 @@ cdef bint gather_images(Sweep *s, Plan plan, int threads) except -1:
     return True
 
 
+cdef bint gather_vectors(Sweep *s, Plan plan, int threads) except -1:
+    cdef idx tasks = lay_out_matvec(s, threads)
+    threads = max(1, min(threads, tasks))
+    cdef Memory scratch = allocate(s.scratch_bytes * threads)
+    run_sweep(s, matvec_task, tasks, box_steps(s, &plan.extents), threads, scratch.data)
+    return True
+
+
 def gather(Plan plan, source, filters, bias, target, idx groups, bint transposed, bint accumulate,
            int threads, Packed packed=None, bint only_finite=False, int winograd=0):
     """target[n, o, p] (+)= bias[o] + sum of source and filters, for every box of the plan.
@@ -386,6 +395,8 @@ cdef bint gather_views(Plan plan, const Py_buffer *x, const Py_buffer *w, const 
     if not (winograd or accumulate or only_finite) and gathers_images(
             &s, &plan.extents, packed is not None):
         return gather_images(&s, plan, threads)
+    if not (winograd or only_finite) and packed is None and takes_matvec(&s, &plan.extents):
+        return gather_vectors(&s, plan, threads)
     narrow_panels(&s)
     size_panels(&s, &plan.extents)
     box_bytes = s.groups * s.panels * s.panel_bytes

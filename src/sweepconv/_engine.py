@@ -208,8 +208,7 @@ def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any, keyword
     call.algorithm.check(verb, g)
     require_shape(verb, "dy", dy, g.y_shape, f"for x_shape = {g.x_shape}, w.shape = {w.shape}")
     dx, (dy, w) = result(verb, g.x_shape, dy, call.out, (dy, w), call.accumulate)
-    transpose(g, dy, w, None, dx, call, handle)
-    if dx.size and _own_filters(g):
+    if transpose(g, dy, w, None, dx, call, handle):
         remember(given, g, g.x_shape, _plans.get(_forward_axes(g))[0], "scatter")
     elif dx.size and not (call.algorithm.winograd(g) or interleave.form(g)):
         axes, folds = _input_grad_axes(g)
@@ -226,14 +225,15 @@ def _own_filters(g: Geometry) -> bool:
 
 @np.errstate(all="ignore")  # Inf - Inf is a result, not news
 def transpose(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array, call: Call,
-              handle: Handle) -> None:
-    """dx (+)= b + the adjoint of the forward sweep, for dy; b is of `conv_transpose`."""
+              handle: Handle) -> bool:
+    """dx (+)= b + the adjoint of the forward sweep, for dy; b is of `conv_transpose`.  True where
+    each filter serves one position, and laid its patch of dx where it read."""
     if not dx.size:
-        return
-    if _own_filters(g):  # then a patch of dx is laid where each of them read
+        return False
+    if _own_filters(g):
         plan, _ = _plans.get(_forward_axes(g))
         if _sweep.scatter(plan, dx, dy, w, g.groups, call.accumulate, call.threads):
-            return
+            return True
     axes, folds = _input_grad_axes(g)
     if form := interleave.form(g):
         image = _interleaved_input_grad(g, form, axes, dy, w, call, handle)
@@ -243,12 +243,13 @@ def transpose(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array, call
         image = fold_padding(padded, g, folds)
     else:
         _input_grad(g, axes, dy, w, b, dx, call.accumulate, call, handle)
-        return
+        return False
     if b is not None:
         image += b.reshape(-1, *(1,) * g.rank)
     if call.accumulate:
         image += dx
     dx[...] = image
+    return False
 
 
 def _interleaved_input_grad(g: Geometry, form: interleave.Form, axes: Axes, dy: Array, w: Array,
