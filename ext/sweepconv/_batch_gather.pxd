@@ -233,7 +233,7 @@ cdef inline void sum_output(const Sweep *s, const Band *v, idx box, const char *
     total = box_taps(phase)
     ask_rows(filters + (line.x * s.tile.itemsize if total else 0) + s.filters.bank[2],
              v.targets * s.filters.target, tiles_high(s, v) * total * s.sources, ahead)
-    block = channel_block(s, total)
+    block = channel_block(total, s.sources, s.targets)
     while True:
         count = min(block, s.sources - first) if total else 0
         most, m = tap_block(phase, max(count, <idx>1)), 0

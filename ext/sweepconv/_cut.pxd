@@ -54,7 +54,8 @@ cdef inline idx aligned(idx size) noexcept nogil:
 
 
 cdef inline idx widest_block(const Sweep *s, const Extents *e) noexcept nogil:
-    return channel_block(s, e.least_taps[0] * e.least_taps[1] * e.least_taps[2])
+    return channel_block(e.least_taps[0] * e.least_taps[1] * e.least_taps[2], s.sources,
+                         s.targets)
 
 
 cdef inline idx plane_pixels(const Sweep *s, idx channels) noexcept nogil:

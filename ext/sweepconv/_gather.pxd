@@ -165,7 +165,7 @@ cdef inline void sum_groups(const Sweep *s, Block *b, Runs *r, const Part *part,
     """All sums of some filter panels of some blocks of groups, whose sources are side by side in a
     pixel, for the block b of outputs."""
     cdef Columns columns
-    cdef idx total = box_taps(b.phase), block = channel_block(s, total)
+    cdef idx total = box_taps(b.phase), block = channel_block(total, s.sources, s.targets)
     cdef idx row = s.tile.nb * s.tile.itemsize, first = 0, count, at, width, pixel_step, i
     cdef idx items = groups * (part.last_panel - part.panel)
     cdef Item *item = <Item *>(scratch + s.at[ITEMS])
@@ -239,7 +239,7 @@ cdef inline void gather_block(const Sweep *s, Block *b, const Part *part,
         b = &view
     else:
         b.half = best_run(s, b.length, b.lines, most_vectors(s))
-    find_runs(s, b, taps * channel_block(s, taps), runs)
+    find_runs(s, b, taps * channel_block(taps, s.sources, s.targets), runs)
     tap_starts(b, start)
     while group < part.last_group:
         groups = min(s.wide, part.last_group - group)

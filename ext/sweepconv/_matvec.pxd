@@ -88,7 +88,7 @@ cdef inline void combine(const Sweep *s, const char *filters, idx sources, idx t
 cdef inline void sum_targets(const Sweep *s, const char *filters, idx targets, const char *x,
                              idx batch, char *sums, char *chain, idx row) noexcept nogil:
     """Add the chains of all blocks of channels to some sums, `row` bytes apart for each image."""
-    cdef idx block = channel_block(s, 1), first = 0, count, n, at
+    cdef idx block = channel_block(1, s.sources, s.targets), first = 0, count, n, at
     while first < s.sources:
         count, at = min(block, s.sources - first), first * s.tile.itemsize
         if rows_are_targets(s):

@@ -243,7 +243,7 @@ cdef inline void add_old(const Sweep *s, const char *old, const idx *steps, idx 
 cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread *q, idx box,
                               idx group, const idx *taps, char *scratch) noexcept nogil:
     """All sums of one group for the block b of outputs."""
-    cdef idx total = box_taps(b.phase), block = channel_block(s, total)
+    cdef idx total = box_taps(b.phase), block = channel_block(total, s.sources, s.targets)
     cdef idx most, count, c = 0, first, taken, at
     cdef const char *planes = scratch
     cdef char *sums = scratch + s.at[PIXELS]
@@ -342,7 +342,7 @@ cdef inline void pack_planes_task(const Sweep *s, idx task, char *scratch) noexc
     cdef const Phase *const *filters
     find_box(s, s.first + task // s.groups, phase)
     taps = box_taps(phase)
-    block = channel_block(s, taps)
+    block = channel_block(taps, s.sources, s.targets)
     memset(panel, 0, s.panel_bytes)
     while first < s.sources and taps:
         count = min(block, s.sources - first)

@@ -19,7 +19,6 @@ cdef enum:
     FEW_CHANNELS = 16
     WIDE_CHANNELS = 32  # Winograd: of a transformation, whose panels stay in the second-level cache
     STEPS = 576  # of one tile: its filter panel, 72 KiB, stays in the second-level cache
-    PIXEL_BYTES = 2304  # of a pixel: as many rows as a tile has stay in the first-level cache
 
 cdef enum:
     # Of a thread's scratch memory; the source panel, or spare filters, stand first.
@@ -132,20 +131,17 @@ cdef inline bint cut_task(const Sweep *s, idx task, idx nth, const Phase **phase
     return cut_block(b, phase, s.batch, s.size, place)
 
 
-cdef inline idx channel_block(const Sweep *s, idx taps) noexcept nogil:
+cdef inline idx channel_block(idx taps, idx channels, idx targets) noexcept nogil:
     """Channels that one tile sums over; with all taps about STEPS steps.  Fixed by the filter.
 
-    Of one tap fewer where they are twice as large, since all that a tile reads of the source comes
-    from other channels; and fewer where there are few targets: then planes of wide images stay in
-    the cache.
+    Fewer where there are few targets: then planes of wide images stay in the cache.
     """
-    cdef idx most = min(STEPS // max(taps, 1), PIXEL_BYTES // s.tile.itemsize) // 8 * 8
-    if taps > 1 and s.targets <= FEW_TARGETS:
+    cdef idx most = max(8, STEPS // max(taps, 1) // 8 * 8)
+    if taps > 1 and targets <= FEW_TARGETS:
         most = min(most, FEW_CHANNELS)
-    most = max(most, 8)
-    if s.sources <= most:
-        return max(s.sources, 1)
-    return ceil_div(ceil_div(s.sources, ceil_div(s.sources, most)), 8) * 8
+    if channels <= most:
+        return max(channels, 1)
+    return ceil_div(ceil_div(channels, ceil_div(channels, most)), 8) * 8
 
 
 cdef inline int tile_edge(const Sweep *s, idx taps) noexcept nogil:
@@ -326,7 +322,7 @@ cdef inline void pack_task(const Sweep *s, idx task, char *scratch) noexcept nog
     cdef idx row = s.tile.nb * s.tile.itemsize
     cdef char *to = s.panel_data + task * s.panel_bytes
     find_box(s, s.first + task // (s.panels * s.groups), phase)
-    cdef idx taps = box_taps(phase), block = channel_block(s, taps)
+    cdef idx taps = box_taps(phase), block = channel_block(taps, s.sources, s.targets)
     while first < s.sources and taps:
         count = min(block, s.sources - first)
         move_panel(s, phase, group, first, count, panel, to, taps, 0, scratch, True)
