@@ -8,7 +8,7 @@ pixels, as those of local layers, have sizes of their own in `_cut_banks.pxd`.
 
 from sweepconv._box cimport AXES, Block, Extents, Phase, ceil_div, filter_panel_steps, idx
 from sweepconv._items cimport Item
-from sweepconv._kernels cimport sc_item, sc_line, sc_pair
+from sweepconv._kernels cimport SC_CACHE_LINE, sc_item, sc_line, sc_pair
 from sweepconv._pieces cimport count_pieces
 from sweepconv._planes cimport channel_pitch, plane_size, stacked_width
 from sweepconv._planes_view cimport pays_to_view
@@ -111,12 +111,13 @@ cdef inline void choose_blocks(Sweep *s, const Extents *e, idx pixels) noexcept 
 
 
 cdef inline idx source_panel(const Sweep *s, const Extents *e, idx channels) noexcept nogil:
-    """Bytes of the largest source panel, with what the last tile reads beyond it."""
+    """Bytes of the largest source panel, with what the last tile reads beyond it, and a line of the
+    cache more for each pixel."""
     cdef idx size = 1, step = 1, a
     for a in range(AXES - 1, -1, -1):
         step = max(step, size * (e.stride[a - 1] if a else 1))
         size *= ((s.size[a] - 1) * e.stride[a - 1] + e.span[a - 1]) if a else s.size[a]
-    return (size + 2 * s.tile.tall * (step + 1)) * channels * s.unit
+    return (size + 2 * s.tile.tall * (step + 1)) * (channels * s.unit * s.wide + SC_CACHE_LINE)
 
 
 cdef inline idx planes_panel(const Sweep *s, const Extents *e, idx *plane) noexcept nogil:
@@ -249,7 +250,7 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
     """Whether the source is read where it lies, and the tasks."""
     if s.planes:
         s.in_place = pays_to_view(s, e)
-    elif pixels_collide(s):
+    elif pixels_collide(s.source.space[2]):
         s.in_place = False
     cut_gather(s, e, threads)
     if s.in_place and not s.planes and not pieces_pay(s, e):
@@ -319,7 +320,7 @@ cdef inline void lay_out_gather(Sweep *s, const Extents *e) noexcept nogil:
     if s.planes:
         lay_out_planes(s, e)
         return
-    lay_out(s, max(source_panel(s, e, widest_block(s, e)) * s.wide, pack_scratch(s, e)),
+    lay_out(s, max(source_panel(s, e, widest_block(s, e)), pack_scratch(s, e)),
             s.items * slots(s) * row,
             slots(s) * row if s.accumulate or s.box_chunk > 1 else 0,
             sizeof(Runs) + 2 * (most_pixels(s) + 2) * sizeof(Run)
@@ -426,7 +427,7 @@ cdef inline void lay_out_reduce(Sweep *s, const Extents *e) noexcept nogil:
                 (plane + 2 * s.tile.nb) * s.tile.itemsize, share_pairs(s, e),
                 (filter_panel_steps(e) + 1) * sizeof(idx), (lines + 1) * sizeof(sc_line), 0)
         return
-    lay_out(s, max(source_panel(s, e, s.source_chunk) * s.wide,
+    lay_out(s, max(source_panel(s, e, s.source_chunk),
                    filter_panel_steps(e) * s.source_chunk * row),
             max(most_pixels(s) * row, share_bytes(s, e)), 0, share_pairs(s, e),
             (filter_panel_steps(e) + 1) * sizeof(idx), (most_pixels(s) + 1) * sizeof(sc_line), 0)

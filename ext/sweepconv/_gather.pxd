@@ -18,7 +18,7 @@ from sweepconv._runs cimport Pair, Runs, aim_pairs, find_lines, find_runs
 from sweepconv._task cimport (
     INIT, ITEMS, LINES, OWN, PIXELS, RUNS, SPARE, TAPS, Part, Sweep, best_run, channel_block,
     cut_task, fills, find_bias, first_source, first_target, most_vectors, move_panel,
-    panel_vectors, source_columns, tap_block, target_columns, weaves,
+    packed_pitch, panel_vectors, source_columns, tap_block, target_columns, weaves,
 )
 
 cdef enum:
@@ -183,11 +183,11 @@ cdef inline void sum_groups(const Sweep *s, Block *b, Runs *r, const Part *part,
         if b.panel != NULL:
             m.source = b.panel + (first_source(s, group) + first) * s.tile.itemsize
         else:
-            b.scale = count * s.lanes * s.wide
+            b.scale = packed_pitch(s, count)
         if b.panel == NULL and count:
             source_columns(s, &s.source, group, groups, count, &columns)
             pack_source(s.tile, b, &s.source, first_source(s, group) + first, &columns,
-                        count * s.unit * s.wide, 0, scratch)
+                        b.scale * s.tile.itemsize, 0, scratch)
         to_target = last and r.ready_row != 0
         width = items_at_once(s, b, items, count, to_target)
         # Sums wait for the next channel block in a pixel panel for each item.

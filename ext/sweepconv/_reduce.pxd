@@ -68,7 +68,7 @@ cdef inline const char *place_source(const Sweep *s, const Share *h, idx groups,
     cdef Block view
     cdef Columns columns
     cdef idx first = first_source(s, h.group) + h.source, beyond = h.pitch - h.joined * h.sources
-    if (s.kind == SC_OUTER and not pixels_collide(s)
+    if (s.kind == SC_OUTER and not pixels_collide(s.source.space[2])
             and is_panel(b, &s.source, s.tile.itemsize, &view)
             and (h.joined == 1 or view.scale == h.sources)
             and view.last + (first + h.sources + beyond) * s.tile.itemsize <= s.source.end):

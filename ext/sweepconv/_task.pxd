@@ -11,7 +11,7 @@ All else in a sweep is the same for both.
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Array, Block, Filters, Phase, box_taps, ceil_div, cut_block, idx
-from sweepconv._kernels cimport SC_OUTER, sc_tile, sc_tiles
+from sweepconv._kernels cimport SC_CACHE_LINE, SC_OUTER, sc_tile, sc_tiles
 from sweepconv._panel cimport Columns, move_filters
 
 cdef enum:
@@ -261,9 +261,16 @@ cdef inline void target_columns(const Sweep *s, idx channel, idx group, idx pane
     c.pitch = s.unit
 
 
-cdef inline bint pixels_collide(const Sweep *s) noexcept nogil:
-    """Whether pixels of the source, where they lie, share two sets of the first-level cache."""
-    return s.source.space[2] % 2048 == 0
+cdef inline bint pixels_collide(idx apart) noexcept nogil:
+    """Whether pixels so many bytes apart share two sets of the first-level cache."""
+    return apart % 2048 == 0
+
+
+cdef inline idx packed_pitch(const Sweep *s, idx channels) noexcept nogil:
+    """Values from one packed pixel to the next, of `channels` of each of its groups: a line of the
+    cache more where they would collide."""
+    cdef idx values = channels * s.lanes * s.wide, itemsize = s.tile.itemsize
+    return values + SC_CACHE_LINE // itemsize if pixels_collide(values * itemsize) else values
 
 
 cdef inline bint weaves(const Sweep *s, const Block *b) noexcept nogil:
