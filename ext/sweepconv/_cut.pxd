@@ -259,7 +259,8 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
 
 
 cdef inline void cut_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
-    """Large tasks, for the caches, but two for each thread where the work allows it."""
+    """Large tasks, for the caches, but two for each thread where the work allows it, and smaller ones
+    before a thread has none."""
     cdef idx most = LANE_PIXELS if s.lanes > 1 else BLOCK_PIXELS, pixels, reach
     if s.lanes > 1 and s.sources == 1:
         s.wide = wide_groups(s)
@@ -291,7 +292,7 @@ cdef inline void cut_gather(Sweep *s, const Extents *e, int threads) noexcept no
             s.group_chunk = ceil_div(s.group_chunk, 2)
         elif s.chunk > 4:
             s.chunk = ceil_div(s.chunk, 2)
-        elif pixels > most // 4:
+        elif pixels > most // 4 or (pixels > LEAST_PIXELS and all_tasks(s, e) < threads):
             pixels //= 2
         else:
             break
