@@ -26,7 +26,8 @@ cdef enum:
     PART_PIXELS = 196         # weight gradient: a dy panel stays in the first-level cache
     LANE_PIXELS = 2352        # with lanes for groups, panels are as narrow as a vector
     WIDE_GROUPS = 8           # vectors of a pixel that are packed at once, for depthwise sweeps
-    WIDE_BYTES = 160 * 1024
+    WIDE_BYTES = 160 * 1024   # of a block's outputs there
+    READ_BYTES = 640 * 1024   # and of what they read: larger scratch comes from fresh pages
     PANEL_BYTES = 400 * 1024  # of a block of several channels, with lanes for groups
     LEAST_PIXELS = 196
     FEW_READS = 4             # so few that elements are hardly found in the first-level cache again
@@ -259,8 +260,8 @@ cdef inline void choose_gather(Sweep *s, const Extents *e, int threads) noexcept
 
 
 cdef inline void cut_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
-    """Large tasks, for the caches, but two for each thread where the work allows it, and smaller ones
-    before a thread has none."""
+    """Large tasks, for the caches, but two for each thread where the work allows it, and smaller
+    ones before a thread has none."""
     cdef idx most = LANE_PIXELS if s.lanes > 1 else BLOCK_PIXELS, pixels, reach
     if s.lanes > 1 and s.sources == 1:
         s.wide = wide_groups(s)
@@ -269,7 +270,11 @@ cdef inline void cut_gather(Sweep *s, const Extents *e, int threads) noexcept no
         elif not s.in_place and reads(e) > MANY_READS:  # so less is packed twice
             s.wide = max(min(s.wide, FAR_BYTES // s.unit), <idx>1)
         s.wide = min(s.wide, s.groups)
+        reach = e.stride[0] * e.stride[1] * e.stride[2] * s.unit
+        while s.wide > 1 and READ_BYTES // (s.wide * reach) < LEAST_PIXELS:
+            s.wide = ceil_div(s.wide, 2)
         most = min(most, WIDE_BYTES // (s.wide * s.unit))
+        most = min(most, max(READ_BYTES // (s.wide * reach), <idx>1))
     elif s.lanes > 1:  # what they read stays in the second-level cache
         reach = s.sources * e.stride[0] * e.stride[1] * e.stride[2] * s.unit
         most = min(most, max(PANEL_BYTES // max(reach, <idx>1), <idx>LEAST_PIXELS))
