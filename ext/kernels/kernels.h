@@ -104,11 +104,13 @@ typedef void (*sc_divide)(void *to, ptrdiff_t to_row, double by, ptrdiff_t rows,
 /* Whether all of src[i], i < n, are finite; n a multiple of nb, src aligned to vectors. */
 typedef int (*sc_finite)(const void *src, ptrdiff_t n);
 
-/* to[r] = sum over k < n of w[r][k] * x[k], r < rows; rows of w are `row` bytes apart. */
+/* to[r] = sum over k < n of w[r][k] * x[k], r < rows, one chain from zero in the order of k, as a tile
+ * has it; rows of w are `row` bytes apart. */
 typedef void (*sc_dot)(void *to, const void *w, ptrdiff_t row, ptrdiff_t rows, const void *x,
                        ptrdiff_t n);
 
-/* sum[c] goes on with the products x[k] * w[k][c] of k < rows, for c < cols. */
+/* The same for columns, whose chains sum[c] go on with the products x[k] * w[k][c] of k < rows, for
+ * c < cols. */
 typedef void (*sc_combine)(void *sum, const void *w, ptrdiff_t row, ptrdiff_t rows, const void *x,
                            ptrdiff_t cols);
 

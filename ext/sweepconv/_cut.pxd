@@ -30,6 +30,7 @@ cdef enum:
     READ_BYTES = 640 * 1024   # and of what they read: larger scratch comes from fresh pages
     PANEL_BYTES = 400 * 1024  # of a block of several channels, with lanes for groups
     LEAST_PIXELS = 196
+    FEW_PIXELS = 64           # of a block that is read where it lies: rows for some tiles
     FEW_READS = 4             # so few that elements are hardly found in the first-level cache again
     MANY_READS = 9            # beyond which blocks are larger, of fewer bytes of a pixel
     FAR_BYTES = 256           # of these
@@ -271,10 +272,10 @@ cdef inline void cut_gather(Sweep *s, const Extents *e, int threads) noexcept no
             s.wide = max(min(s.wide, FAR_BYTES // s.unit), <idx>1)
         s.wide = min(s.wide, s.groups)
         reach = e.stride[0] * e.stride[1] * e.stride[2] * s.unit
-        while s.wide > 1 and READ_BYTES // (s.wide * reach) < LEAST_PIXELS:
+        while not s.in_place and s.wide > 1 and READ_BYTES // (s.wide * reach) < LEAST_PIXELS:
             s.wide = ceil_div(s.wide, 2)
         most = min(most, WIDE_BYTES // (s.wide * s.unit))
-        most = min(most, max(READ_BYTES // (s.wide * reach), <idx>1))
+        most = min(most, max(READ_BYTES // (s.wide * reach), <idx>FEW_PIXELS))
     elif s.lanes > 1:  # what they read stays in the second-level cache
         reach = s.sources * e.stride[0] * e.stride[1] * e.stride[2] * s.unit
         most = min(most, max(PANEL_BYTES // max(reach, <idx>1), <idx>LEAST_PIXELS))
