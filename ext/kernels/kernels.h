@@ -13,6 +13,7 @@
 enum { SC_OUTER, SC_LANES, SC_SPREAD, SC_EACH, SC_CROSS, SC_KINDS };
 enum { SC_MOST_HALF = 7 };
 enum { SC_CACHE_LINE = 64 }; /* bytes */
+enum { SC_COMBINED = 8 }; /* rows that sc_combine takes at once */
 
 /* Where a line of steps starts in both operands, in elements. */
 typedef struct {

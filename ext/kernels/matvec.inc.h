@@ -7,7 +7,7 @@
 
 #ifndef SWEEPCONV_MATVEC
 #define SWEEPCONV_MATVEC
-enum { MATVEC_AHEAD = 1024, MATVEC_ROWS = 8 };
+enum { MATVEC_AHEAD = 1024 };
 #endif
 
 static inline __attribute__((always_inline)) void NAME(ask)(const int rows, const char *w,
@@ -57,7 +57,7 @@ static inline __attribute__((always_inline)) void NAME(combine_rows)(
     const int rows, T *sum, const char *w, ptrdiff_t row, const T_ANY *x, ptrdiff_t cols)
 {
     enum { VL = sizeof(VECTOR) / sizeof(T), LINE = SC_CACHE_LINE / sizeof(T) };
-    VECTOR one[MATVEC_ROWS];
+    VECTOR one[SC_COMBINED];
     UNROLL for (int k = 0; k < rows; k++) one[k] = x[k] - (VECTOR){0}; /* -0 stays what it is */
     ptrdiff_t c = 0;
     for (; c + LINE <= cols; c += LINE, w += SC_CACHE_LINE) {
@@ -79,7 +79,7 @@ static void COMBINE(void *sum, const void *w_, ptrdiff_t row, ptrdiff_t rows, co
 {
     const char *w = w_;
     const T_ANY *x = x_;
-    for (; rows >= MATVEC_ROWS; rows -= MATVEC_ROWS, x += MATVEC_ROWS, w += MATVEC_ROWS * row)
-        NAME(combine_rows)(MATVEC_ROWS, sum, w, row, x, cols);
+    for (; rows >= SC_COMBINED; rows -= SC_COMBINED, x += SC_COMBINED, w += SC_COMBINED * row)
+        NAME(combine_rows)(SC_COMBINED, sum, w, row, x, cols);
     for (; rows > 0; rows--, x++, w += row) NAME(combine_rows)(1, sum, w, row, x, cols);
 }

@@ -2,6 +2,7 @@ cdef extern from "kernels.h" nogil:
     enum:
         SC_MOST_HALF
         SC_CACHE_LINE
+        SC_COMBINED
         SC_OUTER
         SC_LANES
         SC_SPREAD

@@ -11,6 +11,7 @@ from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Extents, Phase, ceil_div, cut_block, idx
 from sweepconv._cut cimport lay_out
+from sweepconv._kernels cimport SC_COMBINED
 from sweepconv._panel cimport tap_offset, target_at, target_steps
 from sweepconv._task cimport PIXELS, SPARE, Sweep, channel_block, find_bias, find_box
 
@@ -19,7 +20,6 @@ cdef enum:
     COMBINED_IMAGES = 6
     ROW_BYTES = 16 * 1024  # of a row of the bank, for one task
     DOT_ROWS = 16         # that are read side by side
-    COMBINED_ROWS = 8
 
 
 cdef inline bint rows_are_targets(const Sweep *s) noexcept nogil:
@@ -78,7 +78,7 @@ cdef inline void combine(const Sweep *s, const char *filters, idx sources, idx t
     cdef idx k = 0, rows, n
     memset(chain, 0, s.batch * row)
     while k < sources:
-        rows = min(<idx>COMBINED_ROWS, sources - k)
+        rows = min(<idx>SC_COMBINED, sources - k)
         for n in range(s.batch):
             s.tile.combine(chain + n * row, filters + k * s.filters.source, s.filters.source,
                            rows, x + n * batch + k * s.tile.itemsize, targets)
