@@ -14,8 +14,9 @@ from libc.string cimport memset
 from sweepconv._ahead cimport ask_rows, pass_steps
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, even_run, idx
 from sweepconv._cut_banks cimport whole_row
+from sweepconv._filters cimport axis_offset, even_taps
 from sweepconv._kernels cimport SC_OUTER, call_one, sc_line, sc_stream
-from sweepconv._panel cimport axis_offset, even_taps, move_cube, target_at, target_steps
+from sweepconv._panel cimport move_cube, target_at, target_steps
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, Sweep, abreast_vectors, channel_block, find_box, first_source,
     first_target, most_rows, spread_bias, tap_block,

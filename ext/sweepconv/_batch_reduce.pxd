@@ -11,9 +11,10 @@ from libc.string cimport memset
 
 from sweepconv._batch_gather cimport Band, band_row, find_band, first_output, pack_rows
 from sweepconv._box cimport Phase, box_taps, ceil_div, even_run, idx
+from sweepconv._filters cimport tap_offset
 from sweepconv._halves cimport Halves, add_rows, end_halves, first_is_better, open_halves
 from sweepconv._kernels cimport sc_line
-from sweepconv._panel cimport move_cube, tap_offset
+from sweepconv._panel cimport move_cube
 from sweepconv._task cimport (
     INIT, LINES, OWN, PIXELS, RUNS, SPARE, Sweep, find_box,
 )

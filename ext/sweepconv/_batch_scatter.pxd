@@ -10,9 +10,10 @@ from libc.string cimport memset
 
 from sweepconv._batch_gather cimport Band, first_output
 from sweepconv._box cimport Array, Phase, box_taps, ceil_div, even_run, idx, merge, row_offset
+from sweepconv._filters cimport tap_offset
 from sweepconv._halves cimport Halves, add_rows, end_halves, first_is_better, open_halves
 from sweepconv._kernels cimport sc_line
-from sweepconv._panel cimport move_cube, tap_offset
+from sweepconv._panel cimport move_cube
 from sweepconv._task cimport (
     INIT, LINES, OWN, PIXELS, SPARE, Sweep, abreast_vectors, find_box, first_source,
 )

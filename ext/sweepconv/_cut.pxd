@@ -7,8 +7,10 @@ pixels, as those of local layers, have sizes of their own in `_cut_banks.pxd`.
 """
 
 from sweepconv._box cimport AXES, Block, Extents, Phase, ceil_div, filter_panel_steps, idx
+from sweepconv._filters cimport TURNED_ROWS, UNIT_SOURCES, Flat, turned_sources
 from sweepconv._items cimport Item
 from sweepconv._kernels cimport SC_CACHE_LINE, sc_item, sc_line, sc_pair
+from sweepconv._pack cimport shared_boxes
 from sweepconv._pieces cimport count_pieces
 from sweepconv._planes cimport channel_pitch, plane_size, stacked_width
 from sweepconv._planes_view cimport pays_to_view
@@ -183,7 +185,11 @@ cdef inline void size_panels(Sweep *s, const Extents *e) noexcept nogil:
 
 
 cdef inline idx pack_scratch(const Sweep *s, const Extents *e) noexcept nogil:
-    return max(<idx>STEPS, 8 * filter_panel_steps(e)) * s.tile.nb * s.tile.itemsize
+    cdef Flat f
+    cdef idx rows = max(<idx>STEPS, <idx>TURNED_ROWS, UNIT_SOURCES * filter_panel_steps(e))
+    if shared_boxes(s, &f):
+        rows = max(rows, turned_sources(&f) * f.values)
+    return rows * s.tile.nb * s.tile.itemsize
 
 
 cdef inline double box_steps(const Sweep *s, const Extents *e) noexcept nogil:

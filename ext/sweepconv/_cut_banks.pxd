@@ -6,8 +6,8 @@ from libc.stdint cimport uintptr_t
 
 from sweepconv._box cimport Array, Extents, Phase, ceil_div, filter_panel_steps, idx
 from sweepconv._cut cimport ALIGN, FEW_TASKS, HELD_TARGETS, lay_out, most_pixels
+from sweepconv._filters cimport contiguous_filters
 from sweepconv._kernels cimport SC_MOST_HALF, SC_OUTER, sc_item, sc_line, sc_pair
-from sweepconv._panel cimport contiguous_filters
 from sweepconv._task cimport FEW_CHANNELS, STEPS, Sweep, best_half
 
 cdef enum:

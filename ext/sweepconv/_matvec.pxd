@@ -11,8 +11,9 @@ from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Extents, Phase, ceil_div, cut_block, idx
 from sweepconv._cut cimport lay_out
+from sweepconv._filters cimport tap_offset
 from sweepconv._kernels cimport SC_COMBINED
-from sweepconv._panel cimport tap_offset, target_at, target_steps
+from sweepconv._panel cimport target_at, target_steps
 from sweepconv._task cimport PIXELS, SPARE, Sweep, channel_block, find_bias, find_box
 
 cdef enum:

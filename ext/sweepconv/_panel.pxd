@@ -10,12 +10,11 @@ the active instruction set.
 
 from libc.string cimport memset
 
-from sweepconv._box cimport AXES, Array, Block, Filters, Phase, idx, merge
+from sweepconv._box cimport AXES, Array, Block, Phase, idx, merge
 from sweepconv._kernels cimport sc_tiles
 
 cdef enum:
     FEW_COLUMNS = 4
-    SQUARE = 8  # taps from which on they are worth a transposition of their own
 
 
 cdef struct Columns:
@@ -211,114 +210,3 @@ cdef inline void weave_pixels(const sc_tiles *t, const Block *b, const Array *y,
             t.weave(target_at(b, y, steps, flat) + first * y.channel + i * c.repeat_step, c.step,
                     spare, length * t.itemsize, c.count, length)
         flat += length
-
-
-cdef inline idx axis_offset(const Phase *phase, const Filters *w, int a, idx i) noexcept nogil:
-    """What tap number i of axis a adds to it."""
-    return phase.tap[i] * w.tap[a] + phase.filter[i] * w.bank[a]
-
-
-cdef inline idx tap_offset(const Phase *const *phase, const Filters *w, idx tap) noexcept nogil:
-    """Bytes from the start of the bank to tap number `tap` of the box."""
-    cdef idx at = 0, i
-    cdef int a
-    for a in range(2, -1, -1):
-        i = tap % phase[a].taps
-        tap //= phase[a].taps
-        at += axis_offset(phase[a], w, a, i)
-    return at
-
-
-cdef inline idx even_taps(const Phase *const *phase, const Filters *w, idx tap, idx most,
-                          idx *pace) noexcept nogil:
-    """How many taps from `tap` on, at most `most`, stand at an even pace in the bank."""
-    cdef idx n = 1, at = tap_offset(phase, w, tap), next
-    pace[0] = 0
-    while n < most:
-        next = tap_offset(phase, w, tap + n)
-        if n == 1:
-            pace[0] = next - at
-        elif next - at != pace[0]:
-            break
-        at = next
-        n += 1
-    return n
-
-
-cdef inline void move_filters(const sc_tiles *t, const Phase **phase, const Filters *w, idx lanes,
-                              idx in_use, idx group, idx source, idx sources, idx target,
-                              idx targets, char *panel, idx joined, idx pitch, char *spare,
-                              bint to_panel) noexcept nogil:
-    """Filters of a box from the bank to a panel, or from the panel to the bank.
-
-    Panel rows are [taps][sources], the taps in groups of `joined`, each group `pitch` rows after
-    the one before; a row is [targets], or [targets][lanes] with a lane for each of the `in_use`
-    groups from `group` on.  Taps at an even pace in the bank move as one axis.
-    """
-    cdef idx taps = phase[0].taps * phase[1].taps * phase[2].taps
-    cdef idx row = t.nb * t.itemsize, m = 0, run, pace, c, o
-    cdef char *base = w.data + group * w.group + source * w.source + target * w.target
-    cdef char *place
-    cdef char *at
-    cdef bint partial = to_panel and (targets * lanes < t.nb or in_use < lanes)
-    if lanes == 1 and taps > 1 and contiguous_filters(phase, w, t.itemsize):
-        move_contiguous(t, base + tap_offset(phase, w, 0), w.target, taps, sources, targets, panel,
-                        joined, pitch, spare, to_panel)
-        return
-    while m < taps:
-        place = panel + (m // joined * pitch + m % joined * sources) * row
-        run = even_taps(phase, w, m, joined - m % joined, &pace)
-        if lanes == 1 and run < SQUARE:
-            run = 1
-        if partial:
-            memset(place, 0, run * sources * row)
-        at = base + tap_offset(phase, w, m)
-        if lanes == 1 and run == 1:
-            move_matrix(t, place, row, t.itemsize, at, w.source, w.target, sources, targets,
-                        to_panel)
-        elif lanes == 1:
-            for c in range(sources):
-                move_matrix(t, place + c * row, sources * row, t.itemsize, at + c * w.source,
-                            pace, w.target, run, targets, to_panel)
-        else:
-            for c in range(sources):
-                for o in range(targets):
-                    move_matrix(t, place + c * row + o * lanes * t.itemsize, sources * row,
-                                t.itemsize, at + c * w.source + o * w.target, pace, w.group, run,
-                                in_use, to_panel)
-        m += run
-
-
-cdef inline void move_matrix(const sc_tiles *t, char *panel, idx panel_row, idx panel_col,
-                             char *array, idx row, idx col, idx rows, idx cols,
-                             bint to_panel) noexcept nogil:
-    if to_panel:
-        t.move(panel, panel_row, panel_col, array, row, col, rows, cols)
-    else:
-        t.move(array, row, col, panel, panel_row, panel_col, rows, cols)
-
-
-cdef inline bint contiguous_filters(const Phase **phase, const Filters *w,
-                                    idx itemsize) noexcept nogil:
-    """Whether sources and taps of the bank are one contiguous axis."""
-    cdef idx taps = phase[0].taps * phase[1].taps * phase[2].taps, pace
-    return (w.source == taps * itemsize
-            and even_taps(phase, w, 0, taps, &pace) == taps
-            and (taps == 1 or pace == itemsize))
-
-
-cdef inline void move_contiguous(const sc_tiles *t, char *bank, idx target, idx taps, idx sources,
-                                 idx targets, char *panel, idx joined, idx pitch, char *spare,
-                                 bint to_panel) noexcept nogil:
-    """Filters whose sources and taps are one axis move through `spare`, [sources * taps][nb], so
-    that the move is a transposition."""
-    cdef idx row = t.nb * t.itemsize, m
-    if to_panel:
-        if targets < t.nb:
-            memset(spare, 0, sources * taps * row)
-        t.move(spare, row, t.itemsize, bank, t.itemsize, target, sources * taps, targets)
-    for m in range(taps):
-        move_matrix(t, panel + (m // joined * pitch + m % joined * sources) * row, row, t.itemsize,
-                    spare + m * row, taps * row, t.itemsize, sources, t.nb, to_panel)
-    if not to_panel:
-        t.move(bank, t.itemsize, target, spare, row, t.itemsize, sources * taps, targets)

@@ -13,12 +13,13 @@ from sweepconv._box cimport (
     AXES, Block, Phase, box_taps, ceil_div, cut_block, even_run, idx, merge,
 )
 from sweepconv._kernels cimport SC_OUTER, call_one, sc_item, sc_line, sc_pair, sc_steps
-from sweepconv._panel cimport SQUARE, target_at, target_steps
+from sweepconv._panel cimport target_at, target_steps
 from sweepconv._task cimport (
     INIT, LINES, PIXELS, RUNS, SPARE, TAPS, Sweep, find_block, find_box, first_source, first_target,
 )
 
 cdef enum:
+    SQUARE = 8          # taps from which on they are worth a transposition of their own
     SOME_TARGETS = 128  # of more, it counts less to copy patches than to read them side by side
 
 

@@ -16,8 +16,9 @@ from libc.string cimport memset
 from sweepconv._box cimport (
     AXES, Block, Phase, box_taps, ceil_div, cut_block, even_run, idx, row_offset,
 )
+from sweepconv._filters cimport tap_offset
 from sweepconv._kernels cimport SC_OUTER, SC_SPREAD, call_one, sc_ask, sc_line
-from sweepconv._panel cimport tap_offset, target_at, target_steps
+from sweepconv._panel cimport target_at, target_steps
 from sweepconv._task cimport (
     INIT, LINES, OWN, PIXELS, RUNS, SPARE, STEPS, Sweep, find_box, first_source, first_target,
 )

@@ -9,10 +9,11 @@ output, and its order of summation follows from taps and channels alone.
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, idx
+from sweepconv._filters cimport even_taps, tap_offset
 from sweepconv._kernels cimport (
     SC_CROSS, SC_OUTER, SC_SPREAD, sc_item, sc_line, sc_pair, sc_steps,
 )
-from sweepconv._panel cimport even_taps, tap_offset, target_at, target_steps
+from sweepconv._panel cimport target_at, target_steps
 from sweepconv._planes cimport Planes, count_lines, find_planes, line_at, pack_planes, plane_taps
 from sweepconv._planes_view cimport LEAST_LINE, next_part, view_planes
 from sweepconv._runs cimport find_lines

@@ -10,8 +10,9 @@ added up at the end, in a fixed tree as the parts are.
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, idx, joined_taps
+from sweepconv._filters cimport even_taps, tap_offset
 from sweepconv._kernels cimport sc_item, sc_line, sc_pair, sc_steps
-from sweepconv._panel cimport even_taps, tap_offset, target_at, target_steps
+from sweepconv._panel cimport target_at, target_steps
 from sweepconv._planes cimport Planes, count_lines, find_planes, line_at, pack_planes, plane_taps
 from sweepconv._reduce cimport add_parts
 from sweepconv._task cimport (

@@ -17,7 +17,9 @@ from libc.string cimport memcpy, memset
 from sweepconv._batch_gather cimport batch_task
 from sweepconv._batch_reduce cimport batch_reduce_task
 from sweepconv._batch_scatter cimport batch_scatter_task
-from sweepconv._box cimport Array, Extents, Filters, Phase, ceil_div, idx, joined_taps, span
+from sweepconv._box cimport (
+    Array, Extents, Filters, Phase, ceil_div, filter_panel_steps, idx, joined_taps, span,
+)
 from sweepconv._cut cimport (
     ALIGN, SHARES, aligned, box_steps, choose_gather, choose_shares, choose_winograd, gather_tasks,
     lay_out_gather, lay_out_reduce, lay_out_winograd, pack_scratch, size_panels,
@@ -26,17 +28,19 @@ from sweepconv._cut_banks cimport (
     gathers_images, lay_out_batch_gather, lay_out_batch_reduce, lay_out_batch_scatter,
     lay_out_patches, lay_out_scatter, reduces_images, scatters, scatters_images, takes_patches,
 )
+from sweepconv._filters cimport Flat
 from sweepconv._gather cimport gather_task, open_scratch
 from sweepconv._kernels cimport active_tiles
 from sweepconv._kinds cimport choose_kind, choose_values, narrow_panels
 from sweepconv._matvec cimport lay_out_matvec, matvec_task, takes_matvec
+from sweepconv._pack cimport pack_shared_task, pack_task, shared_boxes, shared_tasks
 from sweepconv._patch_reduce cimport patch_task
 from sweepconv._patch_scatter cimport scatter_task
 from sweepconv._planes_gather cimport pack_planes_task, planes_task
 from sweepconv._planes_reduce cimport planes_fold_task, planes_reduce_task
 from sweepconv._reduce cimport fold_task, reduce_task
 from sweepconv._share cimport Work, run_team
-from sweepconv._task cimport Sweep, pack_task
+from sweepconv._task cimport Sweep
 from sweepconv._winograd cimport pack_winograd_task, winograd_task
 
 cdef extern from *:
@@ -294,12 +298,16 @@ cdef int run_sweep(const Sweep *s, Task work, idx tasks, double steps, int threa
 
 cdef int pack_boxes(Sweep *s, Plan plan, idx boxes, int threads, char *scratch) except -1:
     cdef idx tasks = boxes * s.groups * s.panels
+    cdef double steps = MOVE_WORK * tasks * s.panel_bytes
+    cdef Flat f
     cdef Task work = pack_task
     if s.planes:
         work = pack_planes_task
     elif s.winograd:
         work = pack_winograd_task
-    return run_sweep(s, work, tasks, MOVE_WORK * tasks * s.panel_bytes, threads, scratch)
+    elif boxes == plan.extents.boxes and shared_boxes(s, &f) > 0:
+        work, tasks = pack_shared_task, shared_tasks(s, &f)
+    return run_sweep(s, work, tasks, steps, threads, scratch)
 
 
 def pack(Plan plan, filters, int rank, idx groups, bint transposed, int threads, bint last,
@@ -374,7 +382,8 @@ cdef bint gather_views(Plan plan, const Py_buffer *x, const Py_buffer *w, const 
     cdef Sweep s
     cdef int rank = x.ndim - 2, a
     cdef idx o = w.shape[w.ndim - rank - 2]
-    cdef idx box_bytes, boxes
+    cdef idx box_bytes, boxes, held
+    cdef Flat f
     cdef double steps
     cdef int finite = packed.finite if packed is not None else True
     if not finite and only_finite:
@@ -400,16 +409,16 @@ cdef bint gather_views(Plan plan, const Py_buffer *x, const Py_buffer *w, const 
     narrow_panels(&s)
     size_panels(&s, &plan.extents)
     box_bytes = s.groups * s.panels * s.panel_bytes
-    boxes = plan.extents.boxes
+    boxes, held = plan.extents.boxes, held_boxes(&s, &plan.extents, box_bytes)
     if plan.extents.interleaved and boxes <= MOST_JOINED and (
-            packed is not None or boxes * box_bytes <= BANK_BYTES):
+            packed is not None or held == boxes):
         s.box_chunk = boxes
     if winograd:
         choose_winograd(&s, &plan.extents, threads)
         lay_out_winograd(&s, &plan.extents)
     else:
         choose_gather(&s, &plan.extents, threads)
-        if packed is not None or only_finite:
+        if packed is not None or only_finite or (held == boxes > 1 and shared_boxes(&s, &f)):
             s.own_filters = False
             size_panels(&s, &plan.extents)
         lay_out_gather(&s, &plan.extents)
@@ -420,7 +429,7 @@ cdef bint gather_views(Plan plan, const Py_buffer *x, const Py_buffer *w, const 
     if packed is not None:
         panels = packed.memory
     elif not s.own_filters:
-        boxes = min(boxes, max(1, <idx>BANK_BYTES // max(box_bytes, 1)))
+        boxes = held
         panels = allocate(boxes * box_bytes)
     s.panel_data = panels.data if panels is not None else NULL
     s.finite = &finite
@@ -447,6 +456,16 @@ cdef bint gather_views(Plan plan, const Py_buffer *x, const Py_buffer *w, const 
                   scratch.data)
         s.first += boxes
     return True
+
+
+cdef idx held_boxes(const Sweep *s, const Extents *e, idx box_bytes) noexcept:
+    """Boxes whose filter panels are held at once: all that share filters, if that comes to two
+    copies of these at most."""
+    cdef Flat f
+    cdef idx most = BANK_BYTES
+    if shared_boxes(s, &f):
+        most = max(most, 3 * f.values * box_bytes // filter_panel_steps(e))
+    return min(e.boxes, max(1, most // max(box_bytes, 1)))
 
 
 cdef int all_finite(Sweep *s, Plan plan, idx boxes, int threads, char *scratch) except -1:

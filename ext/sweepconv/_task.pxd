@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
-"""What all tasks share: the description of a sweep, and the packing of filters.
+"""What all tasks share: the description of a sweep.
 
 A sweep is cut into tasks of one kind: `_gather.pxd` makes outputs, `_reduce.pxd` filters.
 
@@ -11,8 +11,9 @@ All else in a sweep is the same for both.
 from libc.string cimport memset
 
 from sweepconv._box cimport AXES, Array, Block, Filters, Phase, box_taps, ceil_div, cut_block, idx
+from sweepconv._filters cimport move_filters
 from sweepconv._kernels cimport SC_CACHE_LINE, SC_OUTER, sc_tile, sc_tiles
-from sweepconv._panel cimport Columns, move_filters
+from sweepconv._panel cimport Columns
 
 cdef enum:
     FEW_TARGETS = 12   # up to which lanes of targets would be mostly empty
@@ -319,21 +320,3 @@ cdef inline void spread_bias(const Sweep *s, const Phase *const *phase, idx chan
     at = find_bias(s, phase, channel)
     for i in range(channels):
         s.tile.move(rows + i * row, 0, s.tile.itemsize, at + i * s.bias_channel, 0, 0, 1, s.tile.nb)
-
-
-# Filter panels: [box][group][panel][channel block][tap][channel][columns][lanes].
-
-cdef inline void pack_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
-    cdef const Phase *phase[3]
-    cdef idx panel = task % s.panels, group = task // s.panels % s.groups, first = 0, count
-    cdef idx row = s.tile.nb * s.tile.itemsize
-    cdef char *to = s.panel_data + task * s.panel_bytes
-    find_box(s, s.first + task // (s.panels * s.groups), phase)
-    cdef idx taps = box_taps(phase), block = channel_block(taps, s.sources, s.targets)
-    while first < s.sources and taps:
-        count = min(block, s.sources - first)
-        move_panel(s, phase, group, first, count, panel, to, taps, 0, scratch, True)
-        if not s.tile.finite(to, count * taps * s.tile.nb):
-            s.finite[0] = False
-        to += count * taps * row
-        first += count
