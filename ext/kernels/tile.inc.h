@@ -87,13 +87,14 @@ static inline __attribute__((always_inline)) void NAME(finish)(
 static inline __attribute__((always_inline)) void NAME(one)(
     const int kind, const int half, const int nv, const sc_item *item, const sc_pair *pair,
     const sc_item *next, const sc_pair *its, const int at_once, const sc_stream *ahead,
-    const sc_steps *s, const ptrdiff_t rs, ptrdiff_t ks, const ptrdiff_t ws)
+    const sc_steps *s, const ptrdiff_t rs, const ptrdiff_t ks, const ptrdiff_t ws)
 {
     VECTOR sum[2 * TALL_HALF][2];
-    ptrdiff_t row[TALL_HALF];
+    ptrdiff_t row[TALL_HALF], at[STEPS + 1]; /* of steps */
     const char *asked[2] = {ahead[0].at, ahead[1].at};
     const ptrdiff_t pace[2] = {STEPS * ahead[0].pace, STEPS * ahead[1].pace};
     UNROLL for (int i = 0; i < half; i++) row[i] = i * rs;
+    UNROLL for (int u = 0; u <= STEPS; u++) at[u] = u * ks;
     UNROLL for (int i = 0; i < 2 * half; i++)
         UNROLL for (int v = 0; v < nv; v++) sum[i][v] = (VECTOR){0};
 
@@ -119,8 +120,7 @@ static inline __attribute__((always_inline)) void NAME(one)(
             w += ws;
         }
         for (k /= STEPS; kind == SC_OUTER && k > 0; k--) {
-            if (__builtin_constant_p(rs)) OPAQUE(ks);
-            else UNROLL for (int i = 1; i < half; i++) OPAQUE(row[i]);
+            if (__builtin_constant_p(ks)) UNROLL for (int i = 1; i < half; i++) OPAQUE(row[i]);
             UNROLL for (int u = 0; u < STEPS; u++) {
                 if (u % (STEPS / 2) == 0) {
                     const int one = u > 0;
@@ -129,10 +129,10 @@ static inline __attribute__((always_inline)) void NAME(one)(
                     if (MANY_LINES(half, nv) && one * SC_CACHE_LINE < nv * (int)sizeof(VECTOR))
                         __builtin_prefetch(to[0] + one * SC_CACHE_LINE, 1);
                 }
-                NAME(step)(kind, half, nv, sum, xa + u * ks, xb + u * ks, row, w + u * ws);
+                NAME(step)(kind, half, nv, sum, xa + at[u], xb + at[u], row, w + u * ws);
             }
-            xa += STEPS * ks;
-            xb += STEPS * ks;
+            xa += at[STEPS];
+            xb += at[STEPS];
             w += STEPS * ws;
             const char *row_of_other = to[1];
             to[1] = to[0] + apart, to[0] = row_of_other;
