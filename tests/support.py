@@ -248,6 +248,19 @@ STRIDED = [
     Case((2, 1, 40), (70, 1, 7), stride=5, padding=3, dtype="float32"),
 ]
 
+# Input gradients with a stride whose phases are packed together: of other numbers of taps, so that
+# their blocks of channels differ; several tasks, groups, channels that fill no panel, banks whose
+# channels come last, taps of a phase that is empty.
+PHASES = [
+    Case((1, 40, 9, 9), (200, 40, 7, 7), stride=2, padding=3, dtype="float32"),
+    Case((2, 20, 12), (150, 20, 5), stride=3, padding=1, bias=True),
+    Case((1, 18, 6, 5, 7), (70, 18, 3, 3, 3), stride=2, padding=1, dtype="float32"),
+    Case((1, 34, 8, 9), (260, 17, 4, 3), stride=2, padding=1, groups=2),
+    Case((1, 30, 9, 9), (90, 30, 3, 3), stride=(2, 3), padding=1, dtype="float32",
+         w_memory="channels_last"),
+    Case((3, 150, 11), (33, 150, 2), stride=4, dtype="float32"),
+]
+
 # Kernels as long as the image along an axis, or nearly: of one, two and three outputs, the first,
 # middle and last axis, one axis of two that could be cut, groups, padding, strides, tile sharing.
 SPANNED = [

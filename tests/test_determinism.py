@@ -17,6 +17,7 @@ from support import (
     IMAGES,
     LAYOUTS,
     LONG,
+    PHASES,
     PIECES,
     PREFIX,
     SMALL,
@@ -123,7 +124,7 @@ def batch_of(case: Case, verb: str, values: dict[str, Any], images: slice) -> Ar
 
 
 @problems([v for v in VERBS if not v.endswith("_weight_grad")],
-          [*LARGE, *FEW, *IMAGES, *PIECES, *STRIDED, *SPANNED, *VECTORS, *SMALL.values()])
+          [*LARGE, *FEW, *IMAGES, *PHASES, *PIECES, *STRIDED, *SPANNED, *VECTORS, *SMALL.values()])
 def test_any_split_of_the_batch(verb: str, case: Case) -> None:
     values = operands(verb, case)
     whole = call(verb, case, values)

@@ -12,6 +12,7 @@ from support import (
     KINDS,
     LONG,
     ONE_PIXEL,
+    PHASES,
     PIECES,
     PREFIX,
     SPANNED,
@@ -122,6 +123,13 @@ def test_kernels_as_long_as_the_image(family: CaseFamily, kind: str) -> None:
     summary = check_conv(getattr(sc, verb), verb=verb, cases=cases,
                          fills=["exact", "real", "special", "special_w"])
     assert summary.cases == len(cases) > 0
+
+
+@pytest.mark.parametrize("verb", ["conv_input_grad", "conv_transpose"])
+def test_banks_of_several_phases(verb: str) -> None:
+    summary = check_conv(getattr(sc, verb), verb=verb, cases=PHASES,
+                         fills=["exact", "real", "special", "special_w"])
+    assert summary.cases == len(PHASES)
 
 
 @pytest.mark.parametrize("verb", ["conv_input_grad", "conv_transpose"])
