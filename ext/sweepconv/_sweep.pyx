@@ -463,7 +463,7 @@ cdef idx held_boxes(const Sweep *s, const Extents *e, idx box_bytes) noexcept:
     copies of these at most."""
     cdef Flat f
     cdef idx most = BANK_BYTES
-    if shared_boxes(s, &f):
+    if e.boxes > 1 and shared_boxes(s, &f):
         most = max(most, 3 * f.values * box_bytes // filter_panel_steps(e))
     return min(e.boxes, max(1, most // max(box_bytes, 1)))
 
