@@ -21,7 +21,6 @@ cdef struct Flat:
     # The taps of some boxes, as one contiguous axis of a filter.
     idx low          # bytes from the filter's start to the first
     idx values       # 0: they do not lie like this
-    idx taps         # of these values
 
 
 cdef inline idx axis_offset(const Phase *phase, const Filters *w, int a, idx i) noexcept nogil:
@@ -69,10 +68,10 @@ cdef inline void find_flat(const Phase *const *phase, const idx *count, const Fi
                            idx itemsize, Flat *f) noexcept nogil:
     """The taps of all boxes of count[a] phases of each axis, if they are several, and at least half
     of the values between the first and the last."""
-    cdef idx high = 0, least, most, taps, at, i, t
+    cdef idx high = 0, all_taps = 1, least, most, taps, at, i, t
     cdef bint whole = True
     cdef int a
-    f.low, f.taps = 0, 1
+    f.low = 0
     for a in range(3):
         least = most = taps = 0
         for i in range(count[a]):
@@ -83,9 +82,9 @@ cdef inline void find_flat(const Phase *const *phase, const idx *count, const Fi
                 taps += 1
         f.low += least
         high += most
-        f.taps *= taps
+        all_taps *= taps
     f.values = (high - f.low) // itemsize + 1
-    if not whole or f.taps < 2 or f.values > 2 * f.taps:
+    if not whole or all_taps < 2 or f.values > 2 * all_taps:
         f.values = 0
 
 
@@ -144,7 +143,7 @@ cdef inline void move_filters(const sc_tiles *t, const Phase **phase, const Filt
     cdef char *at
     cdef bint partial = to_panel and (targets * lanes < t.nb or in_use < lanes)
     cdef Flat f
-    if lanes == 1:
+    if lanes == 1 and taps > 1:
         find_flat(phase, ones, w, t.itemsize, &f)
         if f.values == taps:
             move_flat(t, phase, w, &f, base, sources, targets, panel, joined, pitch, spare,

@@ -77,6 +77,7 @@ ctypedef void (*Task)(const Sweep *s, idx task, char *scratch) noexcept nogil
 
 cdef enum:
     BANK_BYTES = 4 << 20      # filter panels held at once
+    BANK_COPIES = 3           # or of filters that boxes share: 3x3x3 with stride 2 takes 2.4
     MOST_JOINED = 16          # boxes of a task, whose outputs share lines of the cache
     ROUND_WORK = 1 << 26     # local input gradient: of one image
     SERIAL_WORK = 200 * 1000  # multiply-adds below which a parallel region costs more than it gives
@@ -459,12 +460,12 @@ cdef bint gather_views(Plan plan, const Py_buffer *x, const Py_buffer *w, const 
 
 
 cdef idx held_boxes(const Sweep *s, const Extents *e, idx box_bytes) noexcept:
-    """Boxes whose filter panels are held at once: all that share filters, if that comes to two
-    copies of these at most."""
+    """Boxes whose filter panels are held at once: all that share filters, if that comes to
+    BANK_COPIES of these at most."""
     cdef Flat f
     cdef idx most = BANK_BYTES
     if e.boxes > 1 and shared_boxes(s, &f):
-        most = max(most, 3 * f.values * box_bytes // filter_panel_steps(e))
+        most = max(most, BANK_COPIES * f.values * box_bytes // filter_panel_steps(e))
     return min(e.boxes, max(1, most // max(box_bytes, 1)))
 
 
