@@ -11,14 +11,15 @@ read where they lie.  The order of each sum is that of `_gather.pxd`.
 
 from libc.string cimport memset
 
-from sweepconv._ahead cimport ask_rows, pass_steps
+from sweepconv._ahead cimport ask_rows
 from sweepconv._box cimport AXES, Block, Phase, box_taps, ceil_div, cut_block, even_run, idx
 from sweepconv._cut_banks cimport whole_row
 from sweepconv._filters cimport axis_offset, even_taps
-from sweepconv._kernels cimport SC_OUTER, call_one, sc_line, sc_stream
+from sweepconv._halves cimport Halves, list_half, open_halves, sum_lists
+from sweepconv._kernels cimport sc_line, sc_stream
 from sweepconv._panel cimport move_cube, target_at, target_steps
 from sweepconv._task cimport (
-    INIT, LINES, PIXELS, Sweep, abreast_vectors, channel_block, find_box, first_source,
+    LINES, PIXELS, SPARE, TAPS, Sweep, abreast_vectors, channel_block, find_box, first_source,
     first_target, most_rows, spread_bias, tap_block,
 )
 
@@ -179,71 +180,51 @@ cdef inline void find_steps(const Sweep *s, const Band *v, sc_line *line) noexce
 
 
 cdef inline void find_starts(const Sweep *s, const Band *v, char *start) noexcept nogil:
-    """What the sums start from, [boxes][targets][nb]: the bias, the same for all images."""
+    """What the sums start from, laid out as they are: the bias, the same for all images."""
     cdef const Phase *phase[3]
-    cdef idx box
+    cdef idx slot = s.abreast * s.tile.itemsize, box
     for box in range(v.boxes):
         find_box(s, v.box + box, phase)
         spread_bias(s, phase, first_target(s, v.group, 0) + v.target, v.targets,
-                    start + box * v.targets * s.tile.nb * s.tile.itemsize)
+                    start + box * slot, v.boxes * slot, s.abreast)
 
 
-cdef inline idx tiles_high(const Sweep *s, const Band *v) noexcept nogil:
-    """Tiles that cover the targets, one below the other."""
-    return ceil_div(v.targets, 2 * most_rows(s, abreast_vectors(s)))
-
-
-cdef inline void sum_targets(const Sweep *s, const Band *v, const char *filters, const char *band,
-                             const sc_line *line, idx lines, idx len, const char *start,
-                             char *sums, sc_stream *ahead) noexcept nogil:
-    """Some steps of all targets of one output; `start` is [targets][nb], or NULL for themselves."""
-    cdef idx nb = s.tile.nb, itemsize = s.tile.itemsize, row = v.boxes * s.abreast
-    cdef idx rs = s.filters.target // itemsize, from_row = nb if start != NULL else row
-    cdef idx t = 0, half, other
-    cdef int vectors = abreast_vectors(s)
-    cdef idx highest = ceil_div(v.targets, 2 * tiles_high(s, v))
-    cdef const char *from_a
-    cdef const char *from_z
-    cdef char *to
-    cdef char *to_z
+cdef inline void list_targets(const Sweep *s, const Band *v, Halves *u) noexcept nogil:
+    """All targets of an output: their sums are apart by those of the band's outputs."""
+    cdef idx itemsize = s.tile.itemsize, row = v.boxes * s.abreast, t = 0, half, _i
+    cdef idx most = 2 * most_rows(s, u.vectors), high = ceil_div(v.targets, most)
     while t < v.targets:
-        half = min(highest, max((v.targets - t) // 2, <idx>1))
-        other = half if t + 1 < v.targets else 0  # a last one by itself comes twice
-        to = sums + t * row * itemsize
-        to_z = sums + (t + other if other else v.targets) * row * itemsize
-        from_a = start + t * nb * itemsize if start != NULL else to
-        from_z = start + (t + other) * nb * itemsize if start != NULL else to_z
-        call_one(
-            s.tile.tile[SC_OUTER][vectors - 1][half - 1],
-            to, to_z, row, from_a, from_z, from_row, filters + t * s.filters.target,
-            filters + (t + other) * s.filters.target, rs, v.x_step, line, lines, len, band,
-            v.w_step, ahead)
-        pass_steps(lines * len, ahead)
-        t += 2 * half if other else 1
+        half = min(ceil_div(v.targets, 2 * high), max((v.targets - t) // 2, <idx>1))
+        for _i in range(min(<idx>2, v.targets - t)):
+            list_half(s, u, half, <char *>u.item[0].x + t * s.filters.target,
+                      s.filters.target // itemsize, v.x_step,
+                      <char *>u.item[0].to + t * row * itemsize, row)
+            t += half
 
 
 cdef inline void sum_output(const Sweep *s, const Band *v, idx box, const char *band,
-                            const sc_line *line, const char *start, char *sums) noexcept nogil:
-    """All targets of one output; the filters of the next are asked for."""
+                            const sc_line *line, Halves *u) noexcept nogil:
+    """All targets of one output, whose item is set; the filters of the next are asked for."""
     cdef const Phase *phase[3]
     cdef idx first = 0, count, block, most, m, taken, total
     cdef const char *filters = (s.filters.data + v.group * s.filters.group
                                 + v.target * s.filters.target)
-    cdef sc_stream ahead[2]
     find_box(s, v.box + box, phase)
     total = box_taps(phase)
     ask_rows(filters + (line.x * s.tile.itemsize if total else 0) + s.filters.bank[2],
-             v.targets * s.filters.target, tiles_high(s, v) * total * s.sources, ahead)
+             v.targets * s.filters.target,
+             ceil_div(v.targets, 2 * most_rows(s, u.vectors)) * total * s.sources, u.ahead)
     block = channel_block(total, s.sources, s.targets)
     while True:
         count = min(block, s.sources - first) if total else 0
         most, m = tap_block(phase, max(count, <idx>1)), 0
+        u.item[0].x = filters + first * s.filters.source
+        u.item[0].w = band + first * v.channel * s.tile.itemsize
         while True:
             taken = min(most, total - m) if count else 0
-            sum_targets(s, v, filters + first * s.filters.source,
-                        band + first * v.channel * s.tile.itemsize, line + m, taken // v.joined,
-                        count * v.joined, start, sums, ahead)
-            start = NULL
+            u.line, u.lines, u.steps = line + m, taken // v.joined, count * v.joined
+            sum_lists(s, u)
+            u.item[0].start = u.item[0].to
             m += taken
             if not taken or m == total:
                 break
@@ -281,20 +262,26 @@ cdef inline void write_outputs(const Sweep *s, const Band *v, idx image, idx ima
 cdef inline void batch_task(const Sweep *s, idx task, char *scratch) noexcept nogil:
     """Some targets of a row of outputs, for all images."""
     cdef Band v
-    cdef idx image = 0, images, box, start, slot = s.abreast * s.tile.itemsize
+    cdef Halves u
+    cdef sc_stream ahead[2]
+    cdef idx image = 0, images, box, slot = s.abreast * s.tile.itemsize
     cdef char *sums = scratch + s.at[PIXELS]
-    cdef char *starts = scratch + s.at[INIT]
+    cdef char *starts = scratch + s.at[SPARE]
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     find_band(s, task, &v)
-    start = v.targets * s.tile.nb * s.tile.itemsize
     join_taps(s, &v)
     find_steps(s, &v, line)
     find_starts(s, &v, starts)
+    open_halves(&u, s.abreast, s.chunk, scratch + s.at[TAPS])
+    u.vectors, u.ahead = abreast_vectors(s), ahead
+    u.spare, u.ws = sums + v.targets * v.boxes * slot, v.w_step
+    u.item[0].x, u.item[0].to = s.filters.data, sums
+    list_targets(s, &v, &u)
     while image < s.batch:
         images = min(s.abreast, s.batch - image)
         pack_band(s, &v, image, images, scratch)
         for box in range(v.boxes):
-            sum_output(s, &v, box, scratch, line + box * v.taps, starts + box * start,
-                       sums + box * slot)
+            u.item[0].to, u.item[0].start = sums + box * slot, starts + box * slot
+            sum_output(s, &v, box, scratch, line + box * v.taps, &u)
         write_outputs(s, &v, image, images, sums)
         image += images

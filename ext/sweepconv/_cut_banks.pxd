@@ -7,6 +7,7 @@ from libc.stdint cimport uintptr_t
 from sweepconv._box cimport Array, Extents, Phase, ceil_div, filter_panel_steps, idx
 from sweepconv._cut cimport ALIGN, FEW_TASKS, HELD_TARGETS, lay_out, most_pixels
 from sweepconv._filters cimport contiguous_filters
+from sweepconv._halves cimport MOST_ITEMS, lists_bytes
 from sweepconv._kernels cimport SC_MOST_HALF, SC_OUTER, sc_item, sc_line, sc_pair
 from sweepconv._task cimport FEW_CHANNELS, STEPS, Sweep, best_half
 
@@ -173,7 +174,7 @@ cdef inline idx band_width(const Sweep *s, idx run) noexcept nogil:
 
 cdef inline idx lay_out_batch_gather(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Bands that stay in the second-level cache, two tasks for each thread where targets allow it;
-    the number of tasks.  `rows` are here the sums of a task."""
+    the number of tasks."""
     cdef idx slot, run = s.phase_count[2], tasks, band, taps = filter_panel_steps(e)
     if s.tile.shorter != NULL and s.batch <= s.tile.shorter.vector:
         s.tile = s.tile.shorter  # whose vectors hold them all, and more fit in a cycle
@@ -191,8 +192,8 @@ cdef inline idx lay_out_batch_gather(Sweep *s, const Extents *e, int threads) no
         s.chunks += 1
     s.chunk = ceil_div(s.targets, s.chunks)
     s.chunks = ceil_div(s.targets, s.chunk)
-    s.rows = run * s.chunk
-    lay_out(s, band, (s.chunk + 1) * run * slot, 0, 0, 0, run * (taps + 1) * sizeof(sc_line), 0)
+    lay_out(s, band, (s.chunk + 1) * run * slot, s.chunk * run * slot, 0, lists_bytes(s.chunk),
+            run * (taps + 1) * sizeof(sc_line), 0)
     return tasks * s.chunks
 
 
@@ -234,7 +235,8 @@ cdef inline idx lay_out_batch_reduce(Sweep *s, const Extents *e, int threads) no
     s.rows = odd_lines(s, x // s.batch // s.tile.itemsize * s.source_chunk)  # images in all sets
     s.panel_bytes = SC_MOST_HALF * taps * row
     lay_out(s, run * dy, taps * s.source_chunk * row, s.panel_bytes,
-            taps * s.source_chunk * row if s.accumulate else 0, 0, sizeof(sc_line),
+            taps * s.source_chunk * row if s.accumulate else 0,
+            lists_bytes(taps * s.source_chunk), 0,
             s.batch * s.rows * s.tile.itemsize)
     return rows * s.chunks * ceil_div(s.phase_count[2], run) * s.source_chunks
 
@@ -304,7 +306,7 @@ cdef inline bint scatters_images(const Sweep *s) noexcept nogil:
 cdef inline idx lay_out_batch_scatter(Sweep *s, const Extents *e, int threads) noexcept nogil:
     """Two rows of lanes, so that filters are read half as often, and two tasks for each thread
     where images and channels allow it; the number of tasks."""
-    cdef idx row, lanes, pixels, held = 2
+    cdef idx row, lanes, pixels, held = MOST_ITEMS
     s.abreast = images_abreast(s)
     row, lanes = s.abreast * s.tile.itemsize, ceil_div(s.batch, s.abreast)
     pixels = s.source.size[0] * s.source.size[1] * s.source.size[2] * row
@@ -321,6 +323,7 @@ cdef inline idx lay_out_batch_scatter(Sweep *s, const Extents *e, int threads) n
     s.size[0], s.size[1], s.size[2] = held * s.abreast, 1, 1
     s.size[3] = min(s.phase_count[2], max(BAND_BYTES // (held * s.targets * row), <idx>1))
     s.panel_bytes = s.source.size[2] * s.source_chunk * row  # spare rows of a tile
-    lay_out(s, held * s.source_chunk * pixels, held * s.size[3] * s.targets * row, s.panel_bytes, 0,
-            0, sizeof(sc_line), s.panel_bytes)
+    lay_out(s, held * (s.source_chunk * pixels + s.panel_bytes),
+            held * s.size[3] * s.targets * row, 0, 0,
+            lists_bytes(filter_panel_steps(e) * s.source_chunk), 0, s.panel_bytes)
     return ceil_div(s.batch, s.size[0]) * s.all_groups * s.source_chunks

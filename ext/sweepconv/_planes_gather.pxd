@@ -255,7 +255,8 @@ cdef inline void planes_group(const Sweep *s, Block *b, const Planes *p, Spread 
     cdef bint shifted = False
     cdef sc_line *line = <sc_line *>(scratch + s.at[LINES])
     cdef sc_steps t
-    spread_bias(s, phase, group * s.targets, s.targets, init)
+    spread_bias(s, phase, group * s.targets, s.targets, init, s.tile.nb * s.tile.itemsize,
+                s.tile.nb)
     if p.in_place:
         planes = p.source + group * s.sources * s.source.channel
         sums = p.target + group * s.targets * s.target.channel

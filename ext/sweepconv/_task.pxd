@@ -96,6 +96,18 @@ cdef inline void find_box(const Sweep *s, idx box, const Phase **phase) noexcept
         box //= s.phase_count[a]
 
 
+cdef inline idx most_taps(const Sweep *s) noexcept nogil:
+    """Taps of a box, at most."""
+    cdef idx taps = 1, most, i
+    cdef int a
+    for a in range(3):
+        most = 0
+        for i in range(s.phase_count[a]):
+            most = max(most, s.phases[a][i].taps)
+        taps *= most
+    return taps
+
+
 cdef inline void find_block(const Sweep *s, idx block, idx *place) noexcept nogil:
     cdef int a
     for a in range(AXES - 1, -1, -1):
@@ -310,13 +322,16 @@ cdef inline char *find_bias(const Sweep *s, const Phase *const *phase, idx chann
 
 
 cdef inline void spread_bias(const Sweep *s, const Phase *const *phase, idx channel, idx channels,
-                             char *rows) noexcept nogil:
-    """[channels][nb]: the bias of each in all lanes, or zero if there is none."""
-    cdef idx row = s.tile.nb * s.tile.itemsize, i
-    cdef char *at
-    if s.bias == NULL:
-        memset(rows, 0, channels * row)
-        return
-    at = find_bias(s, phase, channel)
+                             char *rows, idx pitch, idx lanes) noexcept nogil:
+    """The bias of each channel in all lanes of its row, or zero if there is none; `pitch` counts
+    bytes."""
+    cdef const char *at = NULL
+    cdef idx i
+    if s.bias != NULL:
+        at = find_bias(s, phase, channel)
     for i in range(channels):
-        s.tile.move(rows + i * row, 0, s.tile.itemsize, at + i * s.bias_channel, 0, 0, 1, s.tile.nb)
+        if at == NULL:
+            memset(rows + i * pitch, 0, lanes * s.tile.itemsize)
+        else:
+            s.tile.move(rows + i * pitch, 0, s.tile.itemsize, at + i * s.bias_channel, 0, 0, 1,
+                        lanes)
