@@ -75,11 +75,19 @@ static void NAME(turn)(char *dst, ptrdiff_t dst_row, const char *src, ptrdiff_t 
     }
 }
 
+/* Of less than a block a row is as many values as a constant says; else the last block overlaps its
+ * neighbour in the place of a tail. */
 static void NAME(copy_rows)(char *dst, ptrdiff_t dst_row, const char *src, ptrdiff_t src_row,
                             ptrdiff_t rows, ptrdiff_t cols)
 {
     enum { VL = sizeof(VECTOR) / sizeof(T) };
     const int fetch = rows_apart(src_row, cols * (ptrdiff_t)sizeof(T));
+    UNROLL for (int n = 1; cols < SIDE && n < SIDE; n++)
+        for (ptrdiff_t r = cols == n ? rows : 0; r > 0; r--, dst += dst_row, src += src_row) {
+            if (fetch) __builtin_prefetch(src + FETCH_ROWS * src_row);
+            memcpy(dst, src, n * sizeof(T));
+        }
+    if (cols < SIDE) return;
     for (ptrdiff_t r = 0; r < rows; r++, dst += dst_row, src += src_row) {
         T_ANY *d = (T_ANY *)dst;
         const T_ANY *s = (const T_ANY *)src;
@@ -89,8 +97,8 @@ static void NAME(copy_rows)(char *dst, ptrdiff_t dst_row, const char *src, ptrdi
             __builtin_prefetch(src + FETCH_ROWS * src_row + (cols - 1) * (ptrdiff_t)sizeof(T));
         }
         for (; c + VL <= cols; c += VL) *(VECTOR_ANY *)(d + c) = *(const VECTOR_ANY *)(s + c);
-        for (; c + SIDE <= cols; c += SIDE) *(BLOCK *)(d + c) = *(const BLOCK *)(s + c);
-        for (; c < cols; c++) d[c] = s[c];
+        for (; c + SIDE < cols; c += SIDE) *(BLOCK *)(d + c) = *(const BLOCK *)(s + c);
+        if (c < cols) *(BLOCK *)(d + cols - SIDE) = *(const BLOCK *)(s + cols - SIDE);
     }
 }
 
