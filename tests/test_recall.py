@@ -212,6 +212,35 @@ def test_other_algorithms(channels: int, algorithm: str) -> None:
             assert same_bits(got, expected)
 
 
+@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_long_calls(algorithm: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With threads; weights that are not finite take the way of a first call."""
+    rng = np.random.default_rng(1)
+    x, w = rng.standard_normal((2, 16, 20, 20)), rng.standard_normal((24, 16, 3, 3))
+    out = np.empty((2, 24, 18, 18))
+    kwargs: dict[str, Any] = {"algorithm": algorithm, "n_threads": threads}
+    y = sc.conv(x, w, **kwargs)
+    dx = sc.conv_input_grad(y, w, x.shape, **kwargs)
+    dw = sc.conv_weight_grad(x, y, w.shape, **kwargs)
+    sc.conv(x, w, out=out, **kwargs)
+    bad = w.copy()
+    bad[3, 2, 1, 1] = np.nan
+    y_bad = sc.conv(LongWay(x), bad, **kwargs)
+    dx_bad = sc.conv_input_grad(LongWay(y), bad, x.shape, **kwargs)
+    assert same_bits(sc.conv(x, bad, **kwargs), y_bad)
+    assert same_bits(sc.conv_input_grad(y, bad, x.shape, **kwargs), dx_bad)
+    assert np.isnan(y_bad).any()
+    assert not np.isnan(y_bad).all()
+    monkeypatch.delattr(_engine, "sort_keywords")
+    assert same_bits(sc.conv(x, w, **kwargs), y)
+    assert same_bits(sc.conv(x, w, out=out, **kwargs), y)
+    assert same_bits(out, y)
+    assert same_bits(sc.conv_input_grad(y, w, x.shape, **kwargs), dx)
+    if algorithm == "direct":
+        assert same_bits(sc.conv_weight_grad(x, y, w.shape, **kwargs), dw)
+
+
 def test_more_shapes_than_are_kept() -> None:
     w = np.ones((1, 1, 3))
     for n in [*range(3, 1200), 3, 4, 5]:

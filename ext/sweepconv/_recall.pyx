@@ -1,6 +1,6 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, binding=False
 # cython: freethreading_compatible=True
-"""Calls that came before: found by their shapes and keywords, and run at once where they are small.
+"""Calls that came before: found by their shapes and keywords, and run at once.
 
 A small sweep takes less time than the Python around it.
 """
@@ -14,7 +14,7 @@ from libc.stdint cimport uintptr_t
 from sweepconv._box cimport idx
 from sweepconv._sweep cimport Buffers, Packed, Plan, gather_views, reduce_views, scatter_views
 
-cdef object ndarray = None, empty = None, empty_like = None  # see `set_up`
+cdef object ndarray = None, empty = None, empty_like = None, resolve_threads = None  # see `set_up`
 cdef dict _known = {}
 
 cdef enum:
@@ -25,14 +25,15 @@ cdef enum:
     MOST_NUMBERS = 1 + 4 * (2 + MOST_AXES) + 2 * MOST_KEYWORDS
 
 
-def set_up(array_type, make, make_like):
-    """Take NumPy's `ndarray`, `empty` and `empty_like`: compiled code sees buffers, no NumPy."""
-    global ndarray, empty, empty_like
-    ndarray, empty, empty_like = array_type, make, make_like
+def set_up(array_type, make, make_like, threads_of):
+    """Take NumPy's `ndarray`, `empty` and `empty_like`, for compiled code sees buffers, no NumPy;
+    and what finds the threads of a call."""
+    global ndarray, empty, empty_like, resolve_threads
+    ndarray, empty, empty_like, resolve_threads = array_type, make, make_like, threads_of
 
 
 cdef class Known:
-    """A direct sweep of plain arrays, in one go: what follows from its shapes and keywords."""
+    """A sweep of plain arrays, in one go: what follows from its shapes and keywords."""
 
     cdef object verb, keywords  # kept, since their addresses are part of the key
     cdef readonly tuple shape  # of the result
@@ -44,15 +45,18 @@ cdef class Known:
     cdef readonly bint reduces     # "reduce": a weight gradient,
     cdef readonly bint by_sample   # "samples": one of each sample, which are groups of one image
     cdef readonly bint accumulate
+    cdef readonly int winograd     # m of F(m, 3), or 0: the direct sweep
+    cdef readonly bint only_finite  # filters that are not are for another way
     cdef bint small                # too little work for threads
 
-    def __init__(self, verb, keywords, shape, groups, plan, str kind, accumulate, small):
+    def __init__(self, verb, keywords, shape, groups, plan, str kind, winograd, accumulate, small):
         self.verb, self.keywords, self.shape, self.groups = verb, keywords, shape, groups
         self.plan, self.accumulate = plan, accumulate
         self.transposed, self.scatters = kind == "adjoint", kind == "scatter"
         self.by_sample = kind == "samples"
         self.reduces = self.by_sample or kind == "reduce"
-        self.small = small and not self.by_sample
+        self.winograd, self.small = winograd, small
+        self.only_finite = self.winograd > 0 or (self.transposed and self.plan.reads_zeros)
 
 
 cdef struct Numbers:
@@ -181,24 +185,25 @@ cdef bint shares_memory(const Py_buffer *dense, const Py_buffer *view) noexcept:
     return low < first + dense.len and first < high
 
 
-cdef bint run(Known known, Buffers held, b, bint biased) except -1:
-    """A small call, by one thread; False, and nothing written, where the sweep refuses, as where
-    some weights are not finite and it would spread them."""
+cdef bint run(Known known, Buffers held, b, bint biased, int threads) except -1:
+    """False, and nothing written, where the sweep refuses, as where some weights are not finite and
+    it would spread them."""
     cdef Packed panels = None
     cdef Py_buffer *source = &held.view[0]
     cdef Py_buffer *other = &held.view[1]
     cdef Py_buffer *bias = &held.view[2] if biased else NULL
     cdef Py_buffer *target = &held.view[held.held - 1]
     if known.reduces:
-        reduce_views(known.plan, source, other, target, known.groups, known.accumulate, 1)
+        reduce_views(known.plan, source, other, target, known.groups, known.accumulate, threads)
         return True
     if known.scatters:
-        return scatter_views(known.plan, target, source, other, known.groups, known.accumulate, 1)
+        return scatter_views(known.plan, target, source, other, known.groups, known.accumulate,
+                             threads)
     if type(b) is not ndarray:
-        panels = b.panels(known.plan, known.groups, known.transposed, 1,
-                          source.strides[1] == source.itemsize, 0)
+        panels = b.panels(known.plan, known.groups, known.transposed, threads,
+                          source.strides[1] == source.itemsize, known.winograd)
     return gather_views(known.plan, source, other, bias, target, known.groups, known.transposed,
-                        known.accumulate, 1, panels, known.transposed and known.plan.reads_zeros, 0)
+                        known.accumulate, threads, panels, known.only_finite, known.winograd)
 
 
 def recall(verb, a, b, bias, shape, dict keywords, repeat):
@@ -206,7 +211,7 @@ def recall(verb, a, b, bias, shape, dict keywords, repeat):
 
     a, b : the operands as the verb takes them; b may be packed filters.
     shape : of the result, where the verb is given it, else None.
-    repeat : runs a known call that is long, or whose result is no array that such calls write.
+    repeat : runs a known call by sample, or one whose result is no array that others write.
     """
     cdef Buffers held = Buffers.__new__(Buffers)
     cdef dict table = hold(held, a, b, bias)
@@ -215,14 +220,13 @@ def recall(verb, a, b, bias, shape, dict keywords, repeat):
     if known is None:
         return None
     to = keywords.get("out")
-    if known.small:
-        if to is None and not known.accumulate:
-            to = new_array(known, a, &held.view[0])
-            held.take(to, True)
-            return to if run(known, held, b, bias is not None) else None
-        if hold_out(held, known, to):
-            return to if run(known, held, b, bias is not None) else None
-    return repeat(known, verb, a, b, bias, keywords)
+    if to is None and not known.by_sample and not known.accumulate:
+        to = new_array(known, a, &held.view[0])
+        held.take(to, True)
+    elif known.by_sample or not hold_out(held, known, to):
+        return repeat(known, verb, a, b, bias, keywords)
+    threads = 1 if known.small else resolve_threads(verb, keywords.get("n_threads"))
+    return to if run(known, held, b, bias is not None, threads) else None
 
 
 def remember(verb, a, b, bias, shape, dict keywords, *of_call):

@@ -100,12 +100,17 @@ def _gather(plan: _sweep.Plan, source: Array, w: Array, b: Array | None, target:
                          panels, only_finite, winograd)
 
 
+def _winograd(g: Geometry, plan: _sweep.Plan, call: Call) -> int:
+    """m of F(m, 3), or 0: the direct sweep."""
+    return call.algorithm.winograd(g) if plan.winograd() else 0
+
+
 def _forward(g: Geometry, x: Array, w: Array, b: Array | None, y: Array, call: Call,
              handle: Handle) -> None:
     """Winograd's transforms would spread NaN and Inf of the weights: such are left to the direct
     sweep."""
     plan, _ = _plans.get(_forward_axes(g))
-    m = call.algorithm.winograd(g) if plan.winograd() else 0
+    m = _winograd(g, plan, call)
     if not (m and _gather(plan, x, w, b, y, g.groups, False, False, call.threads, handle, True, m)):
         _gather(plan, x, w, b, y, g.groups, False, False, call.threads, handle, False, 0)
 
@@ -117,7 +122,7 @@ def _input_grad(g: Geometry, axes: Axes, dy: Array, w: Array, b: Array | None, d
         plan, covers = _plans.get(axes, exact)
         if not covers and not accumulate:
             dx[...] = 0 if b is None else b.reshape(-1, *(1,) * g.rank)
-        m = call.algorithm.winograd(g) if plan.winograd() and not exact else 0
+        m = 0 if exact else _winograd(g, plan, call)
         only_finite = m > 0 or (plan.reads_zeros and not exact)
         if _gather(plan, dy, w, b, dx, g.groups, True, accumulate, call.threads, handle,
                    only_finite, m):
@@ -189,8 +194,8 @@ def forward(verb: str, family: Family, x: Any, w: Any, b: Any, keywords: Sweep,
     y, (x, w, *bias) = result(verb, g.y_shape, x, call.out, (x, w, *bias))
     if y.size:
         _forward(g, x, w, bias[0] if bias else None, y, call, handle)
-        if not call.algorithm.winograd(g):
-            remember(given, g, g.y_shape, _plans.get(_forward_axes(g))[0], "forward")
+        plan, _ = _plans.get(_forward_axes(g))
+        remember(given, g, g.y_shape, plan, "forward", _winograd(g, plan, call))
     return y
 
 
@@ -210,11 +215,11 @@ def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any, keyword
     dx, (dy, w) = result(verb, g.x_shape, dy, call.out, (dy, w), call.accumulate)
     if transpose(g, dy, w, None, dx, call, handle):
         remember(given, g, g.x_shape, _plans.get(_forward_axes(g))[0], "scatter")
-    elif dx.size and not (call.algorithm.winograd(g) or interleave.form(g)):
+    elif dx.size and not interleave.form(g):
         axes, folds = _input_grad_axes(g)
         plan, covers = _plans.get(axes, False)
         if covers and not any(map(any, folds)):
-            remember(given, g, g.x_shape, plan, "adjoint")
+            remember(given, g, g.x_shape, plan, "adjoint", _winograd(g, plan, call))
     return dx
 
 

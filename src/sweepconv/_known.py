@@ -1,7 +1,7 @@
 """Calls that came before: what follows from their shapes and keywords is found at one look.
 
-The time of a call in Python is long beside a small sweep.  Only direct sweeps of plain arrays, in
-one go, are known; all that depends on data, on `out` or on the threads is looked at in each call.
+The time of a call in Python is long beside a small sweep.  Only sweeps of plain arrays, in one go,
+are known; all that depends on data, on `out` or on the threads is looked at in each call.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .packing import PackedFilters
 from .runtime import resolve_threads
 
 SMALL_PLAN = 1 << 15  # bytes
-SMALL_WORK = 100_000  # multiply-adds; the compiled sweep opens no parallel region there
+SMALL_WORK = 200_000  # multiply-adds; the compiled sweep opens no parallel region there
 
 Kind: TypeAlias = Literal["forward", "adjoint", "scatter", "reduce", "samples"]
 
-_recall.set_up(np.ndarray, np.empty, np.empty_like)
+_recall.set_up(np.ndarray, np.empty, np.empty_like, resolve_threads)
 
 
 class Operands(NamedTuple):
@@ -39,7 +39,7 @@ class Operands(NamedTuple):
 
 def repeat(known: Known, verb: str, a: Array, b: Any, bias: Array | None, keywords: Any
            ) -> Array | None:
-    """A call that is too long for `recall`, or is given an `out` that must be looked at."""
+    """A call by sample, or one that is given an `out` that must be looked at."""
     out = keywords.get("out")
     if known.by_sample and out is not None:
         return None
@@ -47,7 +47,7 @@ def repeat(known: Known, verb: str, a: Array, b: Any, bias: Array | None, keywor
     panels = None
     if type(b) is PackedFilters and not known.scatters:
         panels = b.panels(known.plan, known.groups, known.transposed, threads,
-                          a.strides[1] == a.itemsize, 0)
+                          a.strides[1] == a.itemsize, known.winograd)
     b = getattr(b, "w", b)
     given = (a, b) if bias is None else (a, b, bias)
     # A new dw is in C order: that is how weights are kept, whatever the order of the data.
@@ -64,7 +64,7 @@ def repeat(known: Known, verb: str, a: Array, b: Any, bias: Array | None, keywor
             return None
     elif not _sweep.gather(known.plan, a, b, rest[0] if rest else None, to, known.groups,
                            known.transposed, known.accumulate, threads, panels,
-                           known.transposed and known.plan.reads_zeros):
+                           known.only_finite, known.winograd):
         return None
     return to
 
@@ -75,9 +75,10 @@ def _one_image(a: Array) -> Array:
 
 
 def remember(given: Operands, g: Geometry, shape: tuple[int, ...], plan: _sweep.Plan,
-             kind: Kind) -> None:
-    """Keep what `recall` needs of a call that was one sweep of `plan`."""
+             kind: Kind, winograd: int = 0) -> None:
+    """Keep what `recall` needs of a call that was one sweep of `plan`, by F(m, 3) where all weights
+    are finite."""
     if plan.nbytes <= SMALL_PLAN:
         small = math.prod((*g.y_shape, *g.w_shape[len(g.bank) + 1:])) < SMALL_WORK
-        _recall.remember(*given, shape, g.groups, plan, kind,
+        _recall.remember(*given, shape, g.groups, plan, kind, winograd,
                          bool(given.keywords.get("accumulate", False)), small)

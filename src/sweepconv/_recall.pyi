@@ -16,13 +16,16 @@ class Known:
     reduces: bool
     by_sample: bool
     accumulate: bool
+    winograd: int
+    only_finite: bool
     def __init__(
         self, verb: str, keywords: object, shape: tuple[int, ...], groups: int, plan: Plan,
-        kind: str, accumulate: bool, small: bool,
+        kind: str, winograd: int, accumulate: bool, small: bool,
     ) -> None: ...
 
 def set_up(
     array_type: type, make: Callable[..., Array], make_like: Callable[..., Array],
+    threads_of: Callable[[str, int | None], int],
 ) -> None: ...
 def recall(
     verb: str, a: object, b: object, bias: object, shape: object, keywords: Any,
