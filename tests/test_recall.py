@@ -241,6 +241,38 @@ def test_long_calls(algorithm: str, threads: int, monkeypatch: pytest.MonkeyPatc
         assert same_bits(sc.conv_weight_grad(x, y, w.shape, **kwargs), dw)
 
 
+@pytest.mark.parametrize("keywords", [
+    {}, {"stride": 2, "output_padding": 1}, {"stride": (2, 1), "padding": 1}, {"groups": 2},
+    {"padding": 1, "padding_mode": "circular"}, {"stride": 3}, {"algorithm": "fast", "padding": 1}])
+def test_transposed_convolutions(keywords: dict[str, Any]) -> None:
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        x, w = rng.standard_normal((2, 4, 9, 8)), rng.standard_normal((4, 6, 3, 3))
+        for values in (w, np.where(w > 2, np.nan, w)):
+            for b in (None, rng.standard_normal(6 * keywords.get("groups", 1))):
+                got = sc.conv_transpose(x, values, b, **keywords)
+                assert same_bits(got, sc.conv_transpose(LongWay(x), values, b, **keywords))
+        with pytest.raises(ValueError, match="output_padding"):
+            sc.conv_transpose(x, w, **(keywords | {"output_padding": 3}))
+
+
+def test_values_of_keywords_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not their objects, where they are whole numbers or lists of such."""
+    x, w = np.ones((1, 2, 9, 9)), np.ones((2, 2, 3, 3))
+    first = sc.conv(x, w, padding=[[1, 1], (2, 0)], stride=(2, 1))
+    other = sc.conv(x, w, padding=[[1, 1], (0, 2)], stride=(2, 1))
+    transposed = sc.conv_transpose(x, w, output_padding=[1, 0], stride=[2, 1])
+    monkeypatch.delattr(_engine, "sort_keywords")
+    for one in (1, 1):
+        pads, strides = [[one, one], (2 * one, 0)], (2 * one, one)
+        assert same_bits(sc.conv(x, w, padding=pads, stride=strides), first)
+        pads[1] = (0, 2 * one)
+        assert same_bits(sc.conv(x, w, padding=pads, stride=strides), other)
+        assert same_bits(sc.conv_transpose(x, w, output_padding=[1, 0], stride=list(strides)),
+                         transposed)
+    assert not same_bits(first, other)
+
+
 def test_more_shapes_than_are_kept() -> None:
     w = np.ones((1, 1, 3))
     for n in [*range(3, 1200), 3, 4, 5]:

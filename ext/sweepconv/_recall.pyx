@@ -21,8 +21,7 @@ cdef enum:
     MOST_KNOWN = 1024
     MOST_AXES = 8
     MOST_KEYWORDS = 16
-    # The verb; kind, rank and axes of a, b, bias and shape; names and values.
-    MOST_NUMBERS = 1 + 4 * (2 + MOST_AXES) + 2 * MOST_KEYWORDS
+    MOST_NUMBERS = 128  # of a key
 
 
 def set_up(array_type, make, make_like, threads_of):
@@ -35,7 +34,7 @@ def set_up(array_type, make, make_like, threads_of):
 cdef class Known:
     """A sweep of plain arrays, in one go: what follows from its shapes and keywords."""
 
-    cdef object verb, keywords  # kept, since their addresses are part of the key
+    cdef object verb, keywords  # kept where their addresses are part of the key
     cdef readonly tuple shape  # of the result
     cdef readonly idx groups
     cdef readonly Plan plan
@@ -77,24 +76,38 @@ cdef bint add_array(Numbers *key, const Py_buffer *view) noexcept:
 
 
 cdef void add(Numbers *key, idx number) noexcept:
-    key.number[key.count] = number
+    if key.count < MOST_NUMBERS:
+        key.number[key.count] = number
     key.count += 1
 
 
-cdef bint add_shape(Numbers *key, shape) except -1:
-    if type(shape) is not tuple or len(shape) > MOST_AXES:
+cdef bint is_plain(value, int depth=2) except -1:
+    """Whether it is a whole number, or a tuple or list of plain values."""
+    if type(value) is int:
+        return -(1 << 62) < value < 1 << 62
+    if depth == 0 or (type(value) is not tuple and type(value) is not list):
         return False
-    add(key, len(shape))
-    for n in <tuple>shape:
-        if type(n) is not int or not 0 <= n < 1 << 62:
+    for each in value:
+        if not is_plain(each, depth - 1):
             return False
-        add(key, n)
     return True
 
 
+cdef int add_plain(Numbers *key, value) except -1:
+    if type(value) is int:
+        add(key, -1)
+        add(key, value)
+        return 0
+    add(key, -2 - len(value))
+    for each in value:
+        add_plain(key, each)
+    return 0
+
+
 cdef bytes find_key(verb, Buffers held, shape, dict keywords):
-    """None where a call cannot be known.  Keywords must be the same objects, since 1.0 == 1 but is
-    no stride; names count, since some verbs are given those alone that a caller wrote."""
+    """None where a call cannot be known.  Keywords must be equal if they are plain, else the same
+    objects, since 1.0 == 1 but is no stride; names count, since some verbs are given those alone
+    that a caller wrote."""
     cdef Numbers key
     cdef int i
     cdef Py_ssize_t at = 0
@@ -107,12 +120,19 @@ cdef bytes find_key(verb, Buffers held, shape, dict keywords):
     for i in range(held.held):
         if not add_array(&key, &held.view[i]):
             return None
-    if shape is not None and not add_shape(&key, shape):
-        return None
+    if shape is not None:
+        if not is_plain(shape):
+            return None
+        add_plain(&key, shape)
     out = keywords.get("out")
     while PyDict_Next(keywords, &at, &name, &value):
         add(&key, <idx>name)
-        add(&key, <idx>(<PyObject *>None if value == <PyObject *>out else value))
+        if is_plain(<object>value):
+            add_plain(&key, <object>value)
+        else:
+            add(&key, <idx>(<PyObject *>None if value == <PyObject *>out else value))
+    if key.count > MOST_NUMBERS:
+        return None
     return PyBytes_FromStringAndSize(<char *>key.number, key.count * sizeof(idx))
 
 
@@ -236,10 +256,11 @@ def remember(verb, a, b, bias, shape, dict keywords, *of_call):
     cdef bytes key = find_key(verb, held, shape, keywords) if table is not None else None
     if key is None:
         return
-    kept = tuple([(name, value) for name, value in keywords.items() if name != "out"])
+    kept = tuple([(name, None if is_plain(value) else value) for name, value in keywords.items()
+                  if name != "out"])
     try:
         hash(kept)
-    except TypeError:  # a keyword that can change, such as a list
+    except TypeError:  # a keyword that can change
         return
     if len(table) >= MOST_KNOWN:
         table.clear()

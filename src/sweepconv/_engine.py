@@ -19,7 +19,14 @@ from ._arrays import Array, operands, require_shape, result
 from ._keywords import GEOMETRY, Gradient, Sweep, WeightGradient, defaults
 from ._known import Operands, remember, repeat
 from ._recall import recall
-from .geometry import Family, Geometry, as_shape, geometry, virtual_index
+from .geometry import (
+    Family,
+    Geometry,
+    as_shape,
+    geometry,
+    transposed_geometry,
+    virtual_index,
+)
 from .packing import PackedFilters
 from .runtime import resolve_threads
 
@@ -213,14 +220,29 @@ def input_grad(verb: str, family: Family, dy: Any, w: Any, x_shape: Any, keyword
     call.algorithm.check(verb, g)
     require_shape(verb, "dy", dy, g.y_shape, f"for x_shape = {g.x_shape}, w.shape = {w.shape}")
     dx, (dy, w) = result(verb, g.x_shape, dy, call.out, (dy, w), call.accumulate)
-    if transpose(g, dy, w, None, dx, call, handle):
-        remember(given, g, g.x_shape, _plans.get(_forward_axes(g))[0], "scatter")
-    elif dx.size and not interleave.form(g):
-        axes, folds = _input_grad_axes(g)
-        plan, covers = _plans.get(axes, False)
-        if covers and not any(map(any, folds)):
-            remember(given, g, g.x_shape, plan, "adjoint", _winograd(g, plan, call))
+    _transpose(given, g, dy, w, None, dx, call, handle)
     return dx
+
+
+def transposed(verb: str, x: Any, w: Any, b: Any, output_padding: Any, keywords: Sweep,
+               algorithms: dict[str, Algorithm]) -> Array:
+    """y of the transposed convolution; see `conv_transpose`."""
+    all_keywords = {**keywords, "output_padding": output_padding}
+    y = recall(verb, x, w, b, None, all_keywords, repeat)
+    if y is not None:
+        return y
+    given = Operands(verb, x, w, b, None, all_keywords)
+    call = sort_keywords(verb, keywords, algorithms)
+    w, handle = filters_of(verb, w, call.of_filters | {"output_padding": output_padding})
+    x, w, *bias = operands(verb, x=x, w=w, b=b)
+    g = transposed_geometry(x.shape, w.shape, output_padding=output_padding, **call.geometry)
+    call.algorithm.check(verb, g)
+    if bias:
+        require_shape(verb, "b", bias[0], (g.in_channels,),
+                      f"for w.shape = {w.shape}, groups={g.groups}")
+    y, (x, w, *bias) = result(verb, g.x_shape, x, call.out, (x, w, *bias))
+    _transpose(given, g, x, w, bias[0] if bias else None, y, call, handle)
+    return y
 
 
 def _own_filters(g: Geometry) -> bool:
@@ -229,16 +251,16 @@ def _own_filters(g: Geometry) -> bool:
 
 
 @np.errstate(all="ignore")  # Inf - Inf is a result, not news
-def transpose(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array, call: Call,
-              handle: Handle) -> bool:
-    """dx (+)= b + the adjoint of the forward sweep, for dy; b is of `conv_transpose`.  True where
-    each filter serves one position, and laid its patch of dx where it read."""
+def _transpose(given: Operands, g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array,
+               call: Call, handle: Handle) -> None:
+    """dx (+)= b + the adjoint of the forward sweep, for dy; b is of `conv_transpose`."""
     if not dx.size:
-        return False
-    if _own_filters(g):
+        return
+    if b is None and _own_filters(g):  # each lays its patch of dx where it read
         plan, _ = _plans.get(_forward_axes(g))
         if _sweep.scatter(plan, dx, dy, w, g.groups, call.accumulate, call.threads):
-            return True
+            remember(given, g, g.x_shape, plan, "scatter")
+            return
     axes, folds = _input_grad_axes(g)
     if form := interleave.form(g):
         image = _interleaved_input_grad(g, form, axes, dy, w, call, handle)
@@ -248,13 +270,15 @@ def transpose(g: Geometry, dy: Array, w: Array, b: Array | None, dx: Array, call
         image = fold_padding(padded, g, folds)
     else:
         _input_grad(g, axes, dy, w, b, dx, call.accumulate, call, handle)
-        return False
+        plan, covers = _plans.get(axes, False)
+        if covers:
+            remember(given, g, g.x_shape, plan, "adjoint", _winograd(g, plan, call))
+        return
     if b is not None:
         image += b.reshape(-1, *(1,) * g.rank)
     if call.accumulate:
         image += dx
     dx[...] = image
-    return False
 
 
 def _interleaved_input_grad(g: Geometry, form: interleave.Form, axes: Axes, dy: Array, w: Array,

@@ -12,18 +12,10 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from ._arrays import Array, operands, require_shape, result
-from ._engine import (
-    ALGORITHMS,
-    filters_of,
-    forward,
-    input_grad,
-    sort_keywords,
-    transpose,
-    weight_grad,
-)
+from ._arrays import Array, operands, result
+from ._engine import ALGORITHMS, forward, input_grad, transposed, weight_grad
 from ._keywords import Gradient, Sweep, WeightGradient, takes
-from .geometry import Ints, as_shape, transposed_geometry
+from .geometry import Ints, as_shape
 from .runtime import resolve_threads
 from .winograd import FAST, WINOGRAD
 
@@ -176,18 +168,7 @@ def conv_transpose(x: Any, w: Any, b: Any = None, *, output_padding: Ints = 0,
     >>> sc.conv_transpose(x, np.ones((1, 1, 3), np.float32), stride=2)
     array([[[1., 1., 3., 2., 2.]]], dtype=float32)
     """
-    verb = "conv_transpose"
-    call = sort_keywords(verb, keywords, CHOICES)
-    w, handle = filters_of(verb, w, call.of_filters | {"output_padding": output_padding})
-    x, w, *bias = operands(verb, x=x, w=w, b=b)
-    g = transposed_geometry(x.shape, w.shape, output_padding=output_padding, **call.geometry)
-    call.algorithm.check(verb, g)
-    if bias:
-        require_shape(verb, "b", bias[0], (g.in_channels,),
-                      f"for w.shape = {w.shape}, groups={g.groups}")
-    y, (x, w, *bias) = result(verb, g.x_shape, x, call.out, (x, w, *bias))
-    transpose(g, x, w, bias[0] if bias else None, y, call, handle)
-    return y
+    return transposed("conv_transpose", x, w, b, output_padding, keywords, CHOICES)
 
 
 def bias_grad(dy: Any, b_shape: Any, *, out: Array | None = None, accumulate: bool = False,
