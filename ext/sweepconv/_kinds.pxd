@@ -24,6 +24,8 @@ cdef enum:
     PART_GROUPS = 600         # from planes to places that are parts of every second pixel, or so
     TURN_LANES = 200          # into lanes of groups
     GATHER_LANES = 190        # and where the channels of a pixel are contiguous
+    SINGLE_LANES = 400        # where groups are too few for blocks of values, in any memory order
+    BLOCK_BYTES = 32          # of a row of such a block
     SHORTER_COST = 93         # percent of a vector multiply-add that one half as long takes
     LOOSE = 3000              # to write a pixel whose targets do not fill vectors
     OPEN_PLANE = 50 * 1000    # to begin with a plane
@@ -102,6 +104,7 @@ cdef inline Costs weigh_kinds(const Sweep *s, const Extents *e, bint gathers,
     cdef idx steps = max(s.sources * filter_panel_steps(e), <idx>1)
     cdef idx elements = s.all_groups * (s.sources + s.targets), turned = elements
     cdef bint whole = s.sources > 1 and e.stride[2] == 1
+    cdef bint single = s.all_groups * s.tile.itemsize < BLOCK_BYTES
     if s.sources > 1:
         turned = s.all_groups * (s.sources * packed_share(e) // 100 + s.targets)
     if line_vectors(s):  # whose multiply-adds take twice as long on some machines
@@ -113,6 +116,8 @@ cdef inline Costs weigh_kinds(const Sweep *s, const Extents *e, bint gathers,
         c.values = c.values * SHORTER_COST // 100
         lanes = s.tile.shorter.vector
     if not gathers:
+        if single:
+            c.groups += SINGLE_LANES * elements // steps
         if vectors > 1:  # sums of so many targets leave the cache
             c.groups *= 2
         return c
@@ -123,12 +128,12 @@ cdef inline Costs weigh_kinds(const Sweep *s, const Extents *e, bint gathers,
         if e.boxes > 1 and s.all_groups > 1:
             c.planes += PART_GROUPS * s.all_groups * s.targets // steps
         if s.sources * s.targets > 1:
-            c.groups += GATHER_LANES * turned // steps
+            c.groups += (SINGLE_LANES if single else GATHER_LANES) * turned // steps
     else:
         if e.stride[2] > 1:
             c.planes += PART * turned // steps
         c.values += TURN * elements // steps
-        c.groups += TURN_LANES * turned // steps
+        c.groups += (SINGLE_LANES if single else TURN_LANES) * turned // steps
     return c
 
 
