@@ -58,21 +58,49 @@ cdef inline void move_cube(const sc_tiles *t, char *to, const idx *to_step, cons
                step[c], n[b], n[c])
 
 
+cdef inline idx window_pace(const Phase *p, idx at, idx length) noexcept nogil:
+    """Elements from one coordinate of a run to the next."""
+    return p.index[at + 1] - p.index[at] if length > 1 else 0
+
+
+cdef inline idx count_windows(const Phase *p, idx at, idx length, idx last,
+                              idx *apart) noexcept nogil:
+    """Runs of coordinates like that from `at` on, evenly apart: so it is where windows are shorter
+    than the stride, since what lies between has no coordinates."""
+    cdef idx n = 1, next = at + length
+    apart[0] = 0
+    if length != p.stride or p.index[at] < 0:
+        return 1
+    while (next + length <= last and p.end[next] == next + length and p.index[next] >= 0
+           and window_pace(p, next, length) == window_pace(p, at, length)):
+        if n == 1:
+            apart[0] = p.index[next] - p.index[at]
+        elif p.index[next] - p.index[next - length] != apart[0]:
+            break
+        n += 1
+        next += length
+    return n
+
+
 cdef inline void pack_row(const sc_tiles *t, const Block *b, const char *source, idx space,
                           const Columns *c, idx width, char *row) noexcept nogil:
     """One row of the panel, [w] of `width` bytes each; source at (n, c, d, h, 0)."""
     cdef const Phase *p = b.phase[2]
-    cdef idx at = b.low[3] * p.stride, last = at + b.extent[3], end, pace
+    cdef idx at = b.low[3] * p.stride, last = at + b.extent[3], length, windows, apart, i
     while at < last:
-        end = min(p.end[at], last)
+        length = min(p.end[at], last) - at
+        windows = count_windows(p, at, length, last, &apart)
         if p.index[at] < 0 or not c.whole:
-            memset(row, 0, (end - at) * width)
-        if p.index[at] >= 0:
-            pace = p.index[at + 1] - p.index[at] if end - at > 1 else 0
-            move_columns(t, c, row, width, <char *>source + p.index[at] * space, pace * space,
-                         end - at, True)
-        row += (end - at) * width
-        at = end
+            memset(row, 0, windows * length * width)
+        if windows > 1:
+            for i in range(length):
+                move_columns(t, c, row + i * width, length * width,
+                             <char *>source + p.index[at + i] * space, apart * space, windows, True)
+        elif p.index[at] >= 0:
+            move_columns(t, c, row, width, <char *>source + p.index[at] * space,
+                         window_pace(p, at, length) * space, length, True)
+        row += windows * length * width
+        at += windows * length
 
 
 cdef inline void pack_images(const sc_tiles *t, const Block *b, const char *source, idx batch,
@@ -87,7 +115,7 @@ cdef inline void pack_images(const sc_tiles *t, const Block *b, const char *sour
             for n in range(b.n[0]):
                 memset(row + n * b.pitch[0] * width, 0, (end - at) * width)
         if p.index[at] >= 0:
-            pace = p.index[at + 1] - p.index[at] if end - at > 1 else 0
+            pace = window_pace(p, at, end - at)
             for i in range(c.repeat):
                 for j in range(c.count):
                     t.move(row + i * c.pitch + j * t.itemsize, b.pitch[0] * width, width,

@@ -125,16 +125,33 @@ cdef struct Piece:
 cdef inline Piece next_piece(const Block *b, int a, idx residue, idx size, idx at) noexcept nogil:
     """The piece of axis a that begins at place `at` of the planes of a residue."""
     cdef const Phase *p = b.phase[a - 1]
-    cdef idx start = b.low[a] * b.stride[a], u = start + residue + at * b.stride[a], end
+    cdef idx stride = b.stride[a], last = b.low[a] * stride + b.extent[a], end
+    cdef idx u = b.low[a] * stride + residue + at * stride
     cdef Piece piece
     piece.first, piece.index, piece.pace, piece.count = at, -1, 0, size - at
-    if u < start + b.extent[a]:
-        end = min(p.end[u], start + b.extent[a])
-        piece.count = ceil_div(end - u, b.stride[a])
+    if u < last:
+        end = min(p.end[u], last)
+        piece.count = ceil_div(end - u, stride)
         piece.index = p.index[u]
-        if end - u > 1 and p.index[u] >= 0:
-            piece.pace = (p.index[u + 1] - p.index[u]) * b.stride[a]
+        if piece.count == 1 and stride > 1:  # elements between windows have no coordinates
+            count_windows(p, u, stride, last, &piece)
+        elif end - u > 1 and p.index[u] >= 0:
+            piece.pace = (p.index[u + 1] - p.index[u]) * stride
     return piece
+
+
+cdef inline void count_windows(const Phase *p, idx u, idx stride, idx last,
+                               Piece *piece) noexcept nogil:
+    """Coordinates `stride` apart, from u on, whose elements are at an even pace or all zeros."""
+    cdef idx at = u + stride, pace
+    while at < last and (p.index[at] < 0) == (piece.index < 0):
+        pace = p.index[at] - p.index[at - stride]
+        if piece.count == 1:
+            piece.pace = pace
+        elif pace != piece.pace:
+            return
+        piece.count += 1
+        at += stride
 
 
 cdef inline void pack_plane(const Sweep *s, const Block *b, const Planes *p, const char *source,
