@@ -113,6 +113,17 @@ cdef inline idx box_taps(const Phase *const *phase) noexcept nogil:
     return phase[0].taps * phase[1].taps * phase[2].taps
 
 
+cdef inline idx even_steps(const Phase *p, idx at, idx step, idx last) noexcept nogil:
+    """Coordinates `step` apart, from `at` on and below `last`, whose source elements are evenly apart,
+    or all zeros."""
+    cdef idx n = 1, next = at + step
+    while (next < last and (p.index[next] < 0) == (p.index[at] < 0)
+           and p.index[next] - p.index[next - step] == p.index[at + step] - p.index[at]):
+        n += 1
+        next += step
+    return n
+
+
 cdef inline idx even_run(const Phase *p, idx at, idx tap, idx *pace) noexcept nogil:
     """Taps from `tap` on that read source elements at an even pace, or that all read zeros, for the
     output at coordinate `at`."""

@@ -10,7 +10,7 @@ the active instruction set.
 
 from libc.string cimport memset
 
-from sweepconv._box cimport AXES, Array, Block, Phase, idx, merge
+from sweepconv._box cimport AXES, Array, Block, Phase, even_steps, idx, merge
 from sweepconv._kernels cimport sc_tiles
 
 cdef enum:
@@ -58,27 +58,14 @@ cdef inline void move_cube(const sc_tiles *t, char *to, const idx *to_step, cons
                step[c], n[b], n[c])
 
 
-cdef inline idx window_pace(const Phase *p, idx at, idx length) noexcept nogil:
-    """Elements from one coordinate of a run to the next."""
-    return p.index[at + 1] - p.index[at] if length > 1 else 0
-
-
-cdef inline idx count_windows(const Phase *p, idx at, idx length, idx last,
-                              idx *apart) noexcept nogil:
-    """Runs of coordinates like that from `at` on, evenly apart: so it is where windows are shorter
-    than the stride, since what lies between has no coordinates."""
-    cdef idx n = 1, next = at + length
-    apart[0] = 0
+cdef inline idx count_windows(const Phase *p, idx at, idx length, idx last) noexcept nogil:
+    """Windows like that of `length` coordinates from `at` on, which follow each other evenly apart:
+    of windows shorter than the stride, since what lies between has no coordinates."""
+    cdef idx n = last, i
     if length != p.stride or p.index[at] < 0:
         return 1
-    while (next + length <= last and p.end[next] == next + length and p.index[next] >= 0
-           and window_pace(p, next, length) == window_pace(p, at, length)):
-        if n == 1:
-            apart[0] = p.index[next] - p.index[at]
-        elif p.index[next] - p.index[next - length] != apart[0]:
-            break
-        n += 1
-        next += length
+    for i in range(length):
+        n = min(n, even_steps(p, at + i, length, last))
     return n
 
 
@@ -86,19 +73,21 @@ cdef inline void pack_row(const sc_tiles *t, const Block *b, const char *source,
                           const Columns *c, idx width, char *row) noexcept nogil:
     """One row of the panel, [w] of `width` bytes each; source at (n, c, d, h, 0)."""
     cdef const Phase *p = b.phase[2]
-    cdef idx at = b.low[3] * p.stride, last = at + b.extent[3], length, windows, apart, i
+    cdef idx at = b.low[3] * p.stride, last = at + b.extent[3], length, windows, pace, i
     while at < last:
         length = min(p.end[at], last) - at
-        windows = count_windows(p, at, length, last, &apart)
+        windows = count_windows(p, at, length, last)
         if p.index[at] < 0 or not c.whole:
             memset(row, 0, windows * length * width)
         if windows > 1:
-            for i in range(length):
-                move_columns(t, c, row + i * width, length * width,
-                             <char *>source + p.index[at + i] * space, apart * space, windows, True)
+            for i in range(at, at + length):
+                move_columns(t, c, row + (i - at) * width, length * width,
+                             <char *>source + p.index[i] * space,
+                             (p.index[i + length] - p.index[i]) * space, windows, True)
         elif p.index[at] >= 0:
-            move_columns(t, c, row, width, <char *>source + p.index[at] * space,
-                         window_pace(p, at, length) * space, length, True)
+            pace = p.index[at + 1] - p.index[at] if length > 1 else 0
+            move_columns(t, c, row, width, <char *>source + p.index[at] * space, pace * space,
+                         length, True)
         row += windows * length * width
         at += windows * length
 
@@ -115,7 +104,7 @@ cdef inline void pack_images(const sc_tiles *t, const Block *b, const char *sour
             for n in range(b.n[0]):
                 memset(row + n * b.pitch[0] * width, 0, (end - at) * width)
         if p.index[at] >= 0:
-            pace = window_pace(p, at, end - at)
+            pace = p.index[at + 1] - p.index[at] if end - at > 1 else 0
             for i in range(c.repeat):
                 for j in range(c.count):
                     t.move(row + i * c.pitch + j * t.itemsize, b.pitch[0] * width, width,

@@ -10,7 +10,7 @@ than whole vectors for each row, and what is computed in the gaps is never read.
 
 from libc.string cimport memset
 
-from sweepconv._box cimport AXES, Block, Phase, ceil_div, idx, span
+from sweepconv._box cimport AXES, Block, Phase, ceil_div, even_steps, idx, span
 from sweepconv._kernels cimport sc_tiles
 from sweepconv._task cimport Sweep
 
@@ -134,24 +134,10 @@ cdef inline Piece next_piece(const Block *b, int a, idx residue, idx size, idx a
         piece.count = ceil_div(end - u, stride)
         piece.index = p.index[u]
         if piece.count == 1 and stride > 1:  # elements between windows have no coordinates
-            count_windows(p, u, stride, last, &piece)
-        elif end - u > 1 and p.index[u] >= 0:
-            piece.pace = (p.index[u + 1] - p.index[u]) * stride
+            piece.count = even_steps(p, u, stride, last)
+        if piece.count > 1 and piece.index >= 0:
+            piece.pace = p.index[u + stride] - p.index[u]
     return piece
-
-
-cdef inline void count_windows(const Phase *p, idx u, idx stride, idx last,
-                               Piece *piece) noexcept nogil:
-    """Coordinates `stride` apart, from u on, whose elements are at an even pace or all zeros."""
-    cdef idx at = u + stride, pace
-    while at < last and (p.index[at] < 0) == (piece.index < 0):
-        pace = p.index[at] - p.index[at - stride]
-        if piece.count == 1:
-            piece.pace = pace
-        elif pace != piece.pace:
-            return
-        piece.count += 1
-        at += stride
 
 
 cdef inline void pack_plane(const Sweep *s, const Block *b, const Planes *p, const char *source,
