@@ -114,8 +114,8 @@ cdef inline idx box_taps(const Phase *const *phase) noexcept nogil:
 
 
 cdef inline idx even_steps(const Phase *p, idx at, idx step, idx last) noexcept nogil:
-    """Coordinates `step` apart, from `at` on and below `last`, whose source elements are evenly apart,
-    or all zeros."""
+    """Coordinates `step` apart, from `at` on and below `last`, whose source elements are evenly
+    apart, or all zeros."""
     cdef idx n = 1, next = at + step
     while (next < last and (p.index[next] < 0) == (p.index[at] < 0)
            and p.index[next] - p.index[next - step] == p.index[at + step] - p.index[at]):
