@@ -81,27 +81,23 @@ cdef void add(Numbers *key, idx number) noexcept:
     key.count += 1
 
 
-cdef bint is_plain(value, int depth=2) except -1:
-    """Whether it is a whole number, or a tuple or list of plain values."""
+cdef bint add_plain(Numbers *key, value, int depth=2) except -1:
+    """A whole number, or a tuple or list of plain values; False, and nothing added, for others."""
+    cdef idx first = key.count
     if type(value) is int:
-        return -(1 << 62) < value < 1 << 62
-    if depth == 0 or (type(value) is not tuple and type(value) is not list):
-        return False
-    for each in value:
-        if not is_plain(each, depth - 1):
+        if not -(1 << 62) < value < 1 << 62:
             return False
-    return True
-
-
-cdef int add_plain(Numbers *key, value) except -1:
-    if type(value) is int:
         add(key, -1)
         add(key, value)
-        return 0
+        return True
+    if depth == 0 or (type(value) is not tuple and type(value) is not list):
+        return False
     add(key, -2 - len(value))
     for each in value:
-        add_plain(key, each)
-    return 0
+        if not add_plain(key, each, depth - 1):
+            key.count = first
+            return False
+    return True
 
 
 cdef bytes find_key(verb, Buffers held, shape, dict keywords):
@@ -120,16 +116,12 @@ cdef bytes find_key(verb, Buffers held, shape, dict keywords):
     for i in range(held.held):
         if not add_array(&key, &held.view[i]):
             return None
-    if shape is not None:
-        if not is_plain(shape):
-            return None
-        add_plain(&key, shape)
+    if shape is not None and not add_plain(&key, shape):
+        return None
     out = keywords.get("out")
     while PyDict_Next(keywords, &at, &name, &value):
         add(&key, <idx>name)
-        if is_plain(<object>value):
-            add_plain(&key, <object>value)
-        else:
+        if not add_plain(&key, <object>value):
             add(&key, <idx>(<PyObject *>None if value == <PyObject *>out else value))
     if key.count > MOST_NUMBERS:
         return None
@@ -254,10 +246,12 @@ def remember(verb, a, b, bias, shape, dict keywords, *of_call):
     cdef Buffers held = Buffers.__new__(Buffers)
     cdef dict table = hold(held, a, b, bias)
     cdef bytes key = find_key(verb, held, shape, keywords) if table is not None else None
+    cdef Numbers by_value
     if key is None:
         return
-    kept = tuple([(name, None if is_plain(value) else value) for name, value in keywords.items()
-                  if name != "out"])
+    by_value.count = 0
+    kept = tuple([(name, None if add_plain(&by_value, value) else value)
+                  for name, value in keywords.items() if name != "out"])
     try:
         hash(kept)
     except TypeError:  # a keyword that can change
